@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What drivers use to keep a PCI function alive across a live update.
+ * Included by <linux/pci.h>.
+ */
+
+#ifndef _LINUX_PCI_LIVEUPDATE_H
+#define _LINUX_PCI_LIVEUPDATE_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+struct liveupdate_file_handler;
+struct pci_dev;
+
+#ifdef CONFIG_PCI_LIVEUPDATE
+int pci_liveupdate_register_fh(struct liveupdate_file_handler *fh);
+int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh);
+int pci_liveupdate_outgoing_preserve(struct pci_dev *dev);
+void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev);
+bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev);
+void pci_liveupdate_incoming_finish(struct pci_dev *dev);
+#else
+static inline int
+pci_liveupdate_register_fh(struct liveupdate_file_handler *fh)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int
+pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev) { }
+
+static inline bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline void pci_liveupdate_incoming_finish(struct pci_dev *dev) { }
+#endif
+
+/*
+ * The same calls under the names that the discussion on the mailing lists uses,
+ * for drivers that are written to those.
+ */
+static inline int
+pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
+{
+	return pci_liveupdate_register_fh(fh);
+}
+
+static inline void
+pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
+{
+	pci_liveupdate_unregister_fh(fh);
+}
+
+static inline int pci_liveupdate_preserve(struct pci_dev *dev)
+{
+	return pci_liveupdate_outgoing_preserve(dev);
+}
+
+static inline void pci_liveupdate_unpreserve(struct pci_dev *dev)
+{
+	pci_liveupdate_outgoing_unpreserve(dev);
+}
+
+static inline bool pci_liveupdate_is_incoming(struct pci_dev *dev)
+{
+	return pci_liveupdate_incoming_is_preserved(dev);
+}
+
+static inline void pci_liveupdate_finish(struct pci_dev *dev)
+{
+	pci_liveupdate_incoming_finish(dev);
+}
+
+#endif /* _LINUX_PCI_LIVEUPDATE_H */
