@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A driver that does nothing with a PCI function but preserve it.
+ */
+
+/**
+ * DOC: PCI live update stub driver
+ *
+ * In the spirit of pci-stub, it binds any function with a type 0 header that
+ * user space gives to it, by driver_override or by new_id, and leaves it alone:
+ * it never enables, disables or resets it. Each function that is bound has a
+ * character device, /dev/pci-liveupdate/<address>, and its open file is what
+ * user space preserves and gets back through /dev/liveupdate, as it would that
+ * of a VFIO device::
+ *
+ *	# echo pci-liveupdate-stub > /sys/bus/pci/devices/0000:03:00.0/driver_override
+ *	# echo 0000:03:00.0 > /sys/bus/pci/drivers_probe
+ *	# pci-liveupdate preserve vm1 03:00.0
+ *
+ * In the next kernel the function has to be bound before its file is retrieved,
+ * since LUO does not try twice.
+ *
+ * What LUO hands over for a file is the address of its function, domain << 16 |
+ * BDF, and nothing is allocated for it. LUO identifies the file by the function
+ * it belongs to, so that two open files of one function cannot both be
+ * preserved.
+ *
+ * Unbinding a function that is preserved takes the preservation back: the next
+ * driver would not know of it. The file stays in its session, and cannot be
+ * retrieved in the next kernel, but that does not hold up its session: a file
+ * can finish once its retrieval was tried.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/cdev.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/device/class.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/init.h>
+#include <linux/kdev_t.h>
+#include <linux/kref.h>
+#include <linux/liveupdate.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#define STUB_NAME	"pci-liveupdate-stub"
+#define STUB_COMPATIBLE	"pci-liveupdate-stub-v1"
+
+/**
+ * struct stub - A function that is, or was, bound.
+ * @pdev:      The function; referenced.
+ * @kref:      One reference for being bound, and one for each open file.
+ * @minor:     Minor number of the character device.
+ * @lock:      Protects @bound and @preserved.
+ * @bound:     The driver is bound to @pdev.
+ * @preserved: The function is preserved for the next kernel.
+ */
+struct stub {
+	struct pci_dev *pdev;
+	struct kref kref;
+	int minor;
+	struct mutex lock;
+	bool bound;
+	bool preserved;
+};
+
+static dev_t stub_devt;
+static struct cdev stub_cdev;
+static DEFINE_IDA(stub_minors);
+
+static const struct class stub_class = {
+	.name = "pci-liveupdate",
+};
+
+/*
+ * Bound functions by minor number and by address. stub_lock makes finding one
+ * and taking a reference to it one step.
+ */
+static DEFINE_MUTEX(stub_lock);
+static DEFINE_XARRAY(stubs_by_minor);
+static DEFINE_XARRAY(stubs_by_address);
+
+static u64 stub_address(struct stub *stub)
+{
+	return (u64)pci_domain_nr(stub->pdev->bus) << 16 | pci_dev_id(stub->pdev);
+}
+
+static void stub_release(struct kref *kref)
+{
+	struct stub *stub = container_of(kref, struct stub, kref);
+
+	pci_dev_put(stub->pdev);
+	mutex_destroy(&stub->lock);
+	kfree(stub);
+}
+
+static void stub_put(struct stub *stub)
+{
+	kref_put(&stub->kref, stub_release);
+}
+
+static struct stub *stub_get(struct xarray *stubs, unsigned long index)
+{
+	struct stub *stub;
+
+	guard(mutex)(&stub_lock);
+
+	stub = xa_load(stubs, index);
+	if (stub)
+		kref_get(&stub->kref);
+	return stub;
+}
+
+/* The file of a function */
+
+static int stub_fop_open(struct inode *inode, struct file *file)
+{
+	struct stub *stub = stub_get(&stubs_by_minor, iminor(inode));
+
+	if (!stub)
+		return -ENODEV;
+
+	file->private_data = stub;
+	return 0;
+}
+
+static int stub_fop_release(struct inode *inode, struct file *file)
+{
+	stub_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations stub_fops = {
+	.owner = THIS_MODULE,
+	.open = stub_fop_open,
+	.release = stub_fop_release,
+};
+
+/* The file handler */
+
+static bool stub_can_preserve(struct liveupdate_file_handler *handler,
+			      struct file *file)
+{
+	return file->f_op == &stub_fops;
+}
+
+static int stub_preserve(struct liveupdate_file_op_args *args)
+{
+	struct stub *stub = args->file->private_data;
+	int err;
+
+	guard(mutex)(&stub->lock);
+
+	if (!stub->bound)
+		return -ENODEV;
+
+	err = pci_liveupdate_outgoing_preserve(stub->pdev);
+	if (err)
+		return err;
+
+	stub->preserved = true;
+	args->serialized_data = stub_address(stub);
+	return 0;
+}
+
+static void stub_unpreserve_locked(struct stub *stub)
+{
+	lockdep_assert_held(&stub->lock);
+
+	if (stub->preserved)
+		pci_liveupdate_outgoing_unpreserve(stub->pdev);
+	stub->preserved = false;
+}
+
+static void stub_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct stub *stub = args->file->private_data;
+
+	guard(mutex)(&stub->lock);
+
+	stub_unpreserve_locked(stub);
+}
+
+static int stub_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct stub *stub;
+	struct file *file;
+
+	stub = stub_get(&stubs_by_address, args->serialized_data);
+	if (!stub)
+		return -ENODEV;
+
+	if (!pci_liveupdate_incoming_is_preserved(stub->pdev)) {
+		pci_warn(stub->pdev, "was not preserved, or is another device now\n");
+		stub_put(stub);
+		return -ENODEV;
+	}
+
+	file = anon_inode_getfile("[" STUB_NAME "]", &stub_fops, stub, O_RDWR);
+	if (IS_ERR(file)) {
+		stub_put(stub);
+		return PTR_ERR(file);
+	}
+
+	args->file = file;
+	return 0;
+}
+
+/*
+ * A function that did not come back must not hold its session for ever, and one
+ * that nobody asked for yet must not lose its preservation by accident.
+ */
+static bool stub_can_finish(struct liveupdate_file_op_args *args)
+{
+	return args->retrieve_status != 0;
+}
+
+static void stub_finish(struct liveupdate_file_op_args *args)
+{
+	struct stub *stub;
+
+	if (args->retrieve_status <= 0)
+		return;
+
+	stub = args->file->private_data;
+	if (pci_liveupdate_incoming_is_preserved(stub->pdev))
+		pci_liveupdate_incoming_finish(stub->pdev);
+}
+
+/* Two files of one function are the same to LUO. */
+static unsigned long stub_get_id(struct file *file)
+{
+	struct stub *stub = file->private_data;
+
+	return (unsigned long)stub->pdev;
+}
+
+static const struct liveupdate_file_ops stub_file_ops = {
+	.can_preserve = stub_can_preserve,
+	.preserve = stub_preserve,
+	.unpreserve = stub_unpreserve,
+	.retrieve = stub_retrieve,
+	.can_finish = stub_can_finish,
+	.finish = stub_finish,
+	.get_id = stub_get_id,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler stub_handler = {
+	.ops = &stub_file_ops,
+	.compatible = STUB_COMPATIBLE,
+};
+
+/* The driver */
+
+static void stub_hide(struct stub *stub)
+{
+	guard(mutex)(&stub_lock);
+
+	xa_erase(&stubs_by_address, stub_address(stub));
+	xa_erase(&stubs_by_minor, stub->minor);
+}
+
+static int stub_show(struct stub *stub)
+{
+	int err;
+
+	guard(mutex)(&stub_lock);
+
+	err = xa_insert(&stubs_by_minor, stub->minor, stub, GFP_KERNEL);
+	if (err)
+		return err;
+
+	err = xa_insert(&stubs_by_address, stub_address(stub), stub, GFP_KERNEL);
+	if (err)
+		xa_erase(&stubs_by_minor, stub->minor);
+	return err;
+}
+
+static struct stub *stub_alloc(struct pci_dev *pdev)
+{
+	struct stub *stub = kzalloc_obj(*stub);
+
+	if (!stub)
+		return ERR_PTR(-ENOMEM);
+
+	stub->minor = ida_alloc_max(&stub_minors, MINORMASK, GFP_KERNEL);
+	if (stub->minor < 0) {
+		int err = stub->minor;
+
+		kfree(stub);
+		return ERR_PTR(err);
+	}
+
+	kref_init(&stub->kref);
+	mutex_init(&stub->lock);
+	stub->pdev = pci_dev_get(pdev);
+	stub->bound = true;
+	return stub;
+}
+
+static int stub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct stub *stub;
+	struct device *dev;
+	int err;
+
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return -EINVAL;
+
+	stub = stub_alloc(pdev);
+	if (IS_ERR(stub))
+		return PTR_ERR(stub);
+
+	pci_set_drvdata(pdev, stub);
+	err = stub_show(stub);
+	if (err)
+		goto err_free;
+
+	dev = device_create(&stub_class, &pdev->dev,
+			    MKDEV(MAJOR(stub_devt), stub->minor), stub,
+			    "pci-liveupdate!%s", pci_name(pdev));
+	if (IS_ERR(dev)) {
+		err = PTR_ERR(dev);
+		goto err_hide;
+	}
+
+	return 0;
+
+err_hide:
+	stub_hide(stub);
+err_free:
+	ida_free(&stub_minors, stub->minor);
+	stub_put(stub);
+	return err;
+}
+
+static void stub_remove(struct pci_dev *pdev)
+{
+	struct stub *stub = pci_get_drvdata(pdev);
+
+	device_destroy(&stub_class, MKDEV(MAJOR(stub_devt), stub->minor));
+	stub_hide(stub);
+
+	scoped_guard(mutex, &stub->lock) {
+		stub->bound = false;
+		if (stub->preserved)
+			pci_warn(pdev, "unbound while preserved for the next kernel, which will not look for it\n");
+		stub_unpreserve_locked(stub);
+	}
+
+	ida_free(&stub_minors, stub->minor);
+	stub_put(stub);
+}
+
+static struct pci_driver stub_driver = {
+	.name = STUB_NAME,
+	.id_table = NULL,	/* only dynamic IDs */
+	.probe = stub_probe,
+	.remove = stub_remove,
+	.driver_managed_dma = true,
+};
+
+static int __init stub_register_handler(void)
+{
+	int err;
+
+	err = liveupdate_register_file_handler(&stub_handler);
+	if (err)
+		return err;
+
+	err = pci_liveupdate_register_fh(&stub_handler);
+	if (err)
+		liveupdate_unregister_file_handler(&stub_handler);
+	return err;
+}
+
+static int __init stub_register_chrdev(void)
+{
+	int err;
+
+	err = alloc_chrdev_region(&stub_devt, 0, MINORMASK + 1, STUB_NAME);
+	if (err)
+		return err;
+
+	cdev_init(&stub_cdev, &stub_fops);
+	stub_cdev.owner = THIS_MODULE;
+	err = cdev_add(&stub_cdev, stub_devt, MINORMASK + 1);
+	if (err)
+		unregister_chrdev_region(stub_devt, MINORMASK + 1);
+	return err;
+}
+
+static void __init stub_unregister_chrdev(void)
+{
+	cdev_del(&stub_cdev);
+	unregister_chrdev_region(stub_devt, MINORMASK + 1);
+}
+
+static int __init stub_init(void)
+{
+	int err;
+
+	/* There is nothing that it could be of use for then. */
+	if (!liveupdate_enabled())
+		return 0;
+
+	err = class_register(&stub_class);
+	if (err)
+		return err;
+
+	err = stub_register_chrdev();
+	if (err)
+		goto err_class;
+
+	err = stub_register_handler();
+	if (err)
+		goto err_chrdev;
+
+	err = pci_register_driver(&stub_driver);
+	if (err)
+		goto err_handler;
+
+	return 0;
+
+err_handler:
+	liveupdate_unregister_file_handler(&stub_handler);
+err_chrdev:
+	stub_unregister_chrdev();
+err_class:
+	class_unregister(&stub_class);
+	return err;
+}
+device_initcall(stub_init);
