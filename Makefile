@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# PCI live update: build, run and test. "make" prints what there is.
+
+# How many preserved devices the guest of "make run" has.
+DEVICES		?= 64
+# The kernel that hands over, and the one that takes over.
+FROM		?= 7.2
+TO		?= 7.3
+# Kernel trees to use instead of downloading: for TO and for FROM.
+KERNEL_SRC	?=
+KERNEL_SRC_OLD	?=
+# The emulator, and its accelerator: empty means whatever runs here.
+QEMU		?= qemu-system-x86_64
+ACCEL		?=
+# Where "make export" writes the series.
+O		?= export
+# 1 shows everything.
+V		?= 0
+
+export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU ACCEL V
+
+CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
+
+.PHONY: help
+help:
+	@echo 'Usage: make TARGET [NAME=value ...]'
+	@echo
+	@echo '  run        boot $(FROM), preserve $(DEVICES) PCI devices, kexec into $(TO), check them'
+	@echo '  test       the test suite'
+	@echo '  check      what needs no kernel: the index in user space, the tool, lint'
+	@echo '  kunit      the KUnit suite in a guest'
+	@echo '  test-all   all of the above, compiler warnings, sparse, debug kernels, export'
+	@echo '  shell      a shell in the guest that the tests boot'
+	@echo '  lint       checkpatch, shellcheck, mypy, kernel-doc and more'
+	@echo '  export     write a series to mail to $$O ($(O))'
+	@echo '  clean      remove what was built; distclean: the downloads too'
+	@echo
+	@echo '  DEVICES=$(DEVICES) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything) QEMU=$(QEMU)'
+	@echo '  KERNEL_SRC=, KERNEL_SRC_OLD=: kernel trees to use for TO and FROM'
+	@echo '  PCI_LIVEUPDATE_CACHE=$(CACHE)'
+
+.PHONY: run
+run:
+	@tests/run.sh
+
+.PHONY: test
+test:
+	@tests/test.sh
+
+.PHONY: kunit
+kunit:
+	@tests/kunit.sh
+
+.PHONY: shell
+shell:
+	@tests/shell.sh
+
+.PHONY: check check-index check-tool
+check: check-index check-tool lint
+
+check-index:
+	@tree=$$(scripts/make-tree.sh $(TO)) && \
+		$(MAKE) --no-print-directory -C tests/index KERNEL_TREE=$$tree O=$(CACHE)/build/index check
+
+check-tool:
+	@tests/tool/test.sh
+
+.PHONY: lint
+lint:
+	@scripts/lint.sh
+
+.PHONY: check-build
+check-build:
+	@scripts/check-build.sh
+
+.PHONY: test-all
+test-all: check check-build kunit test export
+
+.PHONY: export
+export:
+	@scripts/export.sh '$(O)'
+
+.PHONY: clean
+clean:
+	@scripts/clean.sh
+
+.PHONY: distclean
+distclean:
+	@scripts/clean.sh --all
+
+.DELETE_ON_ERROR:

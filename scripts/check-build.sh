@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build our objects with the compiler's extra warnings and with sparse.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} [7.2|7.3]...
+
+	Compiles the overlay's C files with W=1 and C=2, in the trees of the versions
+	given (both). Anything said about a file of ours is a failure.
+	END
+}
+
+# objects: what the overlay's C files become.
+objects() {
+	list_files drivers lib kernel mm 2>/dev/null | grep -zE '\.c$' | tr '\0' '\n' | sed 's/c$/o/'
+}
+
+# ours: the lines on stdin that name a file of the overlay.
+ours() {
+	grep -F -f <(list_files "${OVERLAY_DIRS[@]}" | tr '\0' '\n' | grep '\.[ch]$') || true
+}
+
+compile() {
+	local said=$build/said
+
+	(cd -- "$build" && rm -f -- "${objects[@]}")
+	kmake -s -C "$tree" O="$build" "${ccache[@]}" olddefconfig
+	kmake -s -C "$tree" O="$build" "${ccache[@]}" -j"$(nproc)" prepare
+	kmake -s -C "$tree" O="$build" "${ccache[@]}" -k W=1 C=2 CHECK=sparse "${objects[@]}" \
+		>"$said" 2>&1 || { cat "$said"; return 1; }
+	# What sparse thinks of the kernel's own headers is not our business.
+	ours <"$said" | grep . && return 1
+	return 0
+}
+
+check_version_build() {
+	local version=$1 tree build image
+	local -a ccache=()
+
+	image=$("$ROOT/scripts/build-kernel.sh" "$version" base)
+	tree=$("$ROOT/scripts/make-tree.sh" "$version")
+	build=$CACHE/build/$version-check
+	! have ccache || ccache=(CC="ccache gcc" HOSTCC="ccache gcc")
+	lock "build-$version-check"
+	lock "tree-${tree##*/}" shared
+	mkdir -p "$build"
+	cp "${image%/arch/*}/.config" "$build/.config"
+	step "check-build $version" compile
+}
+
+main() {
+	local version
+	local -a objects
+
+	[[ ${1:-} != -* ]] || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
+	init "$@"
+	(($#)) || set -- 7.2 7.3
+	need_tools sparse:sparse
+	mapfile -t objects < <(objects)
+	for version; do
+		check_version "$version"
+		check_version_build "$version"
+	done
+}
+
+main "$@"

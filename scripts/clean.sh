@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Remove what was built, or the whole cache.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} [--all]
+
+	Removes what was built in $CACHE; with --all also the kernel trees, the
+	downloads and the logs. Only folders that these scripts made are removed.
+	END
+}
+
+main() {
+	local -a names=(build initrd lint mypy) left
+	local name
+
+	case ${1:-} in
+	'') ;;
+	--all) names+=(tree apt src log lock CACHEDIR.TAG) ;;
+	*) usage; [[ $1 == -h || $1 == --help ]]; exit ;;
+	esac
+
+	[[ -d $CACHE ]] || return 0
+	grep -qs pci-liveupdate "$CACHE/CACHEDIR.TAG" ||
+		die "$CACHE was not made by these scripts; look at it and remove it by hand"
+	init "$@"
+	for name in "${names[@]}"; do
+		[[ -e $CACHE/$name ]] || continue
+		info "removing $CACHE/$name"
+		rm -rf -- "${CACHE:?}/$name"
+	done
+	[[ ${1:-} == --all ]] || return 0
+	left=("$CACHE"/*)
+	rmdir -- "$CACHE" 2>/dev/null || info "left alone: ${left[*]}"
+}
+
+main "$@"

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What every script here shares: where things are kept, how a step is shown,
+# locks, and tools that may have to be installed. To be sourced.
+
+set -euo pipefail
+
+# shellcheck disable=SC2034
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${PCI_LIVEUPDATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pci-liveupdate}
+LOGDIR=$CACHE/log
+CACHE_TAG='Signature: 8a477f597d28d172789f06886806bc55'
+FROM=${FROM:-7.2}
+TO=${TO:-7.3}
+V=${V:-0}
+
+# The folders of the overlay: what is below them goes into the kernel tree.
+# shellcheck disable=SC2034
+OVERLAY_DIRS=(Documentation drivers include lib tools)
+
+# Debian keeps kexec and friends where only root looks.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+# A name of a lock -> the file descriptor that holds it.
+declare -A LOCK_FDS=()
+
+# The command that repeats the script: what a failed step tells the user to type.
+REPEAT=(make)
+
+info() {
+	printf '  %s\n' "$*" >&2
+}
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# A folder that was not there or was empty is marked as a cache and as ours: only
+# such a folder may be removed later, and tools that make backups pass it over.
+make_cache() {
+	local new=''
+
+	[[ $(ls -A -- "$CACHE" 2>/dev/null) ]] || new=1
+	mkdir -p "$LOGDIR" "$CACHE/lock" ||
+		die "cannot write to $CACHE; set PCI_LIVEUPDATE_CACHE to a folder you own"
+	[[ -z $new ]] || printf '%s\n' "$CACHE_TAG" '# Made by pci-liveupdate.' >"$CACHE/CACHEDIR.TAG"
+}
+
+# init ARGUMENTS...: call it first in main(), with main()'s own arguments.
+init() {
+	REPEAT=("$(readlink -f -- "$0")" "$@")
+	make_cache
+	# The cache ends up in -I options and file names: make it absolute.
+	CACHE=$(cd -- "$CACHE" && pwd)
+	LOGDIR=$CACHE/log
+	[[ $CACHE != *[[:space:]:]* ]] ||
+		die "make cannot build in '$CACHE'; set PCI_LIVEUPDATE_CACHE to a path without blanks and colons"
+}
+
+# repeat_command COMMAND...: the line that runs it again by hand. A function
+# needs its script around it.
+repeat_command() {
+	local var
+	local -a words=()
+
+	for var in PCI_LIVEUPDATE_CACHE FROM TO KERNEL_SRC KERNEL_SRC_OLD; do
+		if [[ ${!var:-} && $(declare -p "$var") == declare\ -x* ]]; then
+			words+=("$var=${!var}")
+		fi
+	done
+	if [[ $(type -t "$1") == function ]]; then
+		words+=(V=1 "${REPEAT[@]}")
+	else
+		words=("$@")
+	fi
+	printf '%q ' "${words[@]}"
+}
+
+# show_progress NAME LOG: how long it has been, and the last line of the log.
+show_progress() {
+	local name=$1 log=$2 start=$SECONDS last
+
+	while sleep 1 && kill -0 "$$" 2>/dev/null; do
+		last=$(tail -n 1 -- "$log" 2>/dev/null | tr -d '\r\033' | cut -c 1-40) || last=
+		printf '\r\033[K  %s %d s  %s' "$name" $((SECONDS - start)) "$last" >&2
+	done
+}
+
+show_failure() {
+	local log=$1
+	shift
+
+	if [[ $V != 1 ]]; then
+		tail -n 20 -- "$log" | sed 's/^/    /' >&2
+	fi
+	info "log:    $log"
+	info "repeat: $(repeat_command "$@")"
+}
+
+# step NAME COMMAND...: one line with the time it took; what COMMAND prints goes
+# to the log. Never in a condition: bash would switch errexit off in COMMAND.
+step() {
+	local name=$1 log rc ticker='' start=$SECONDS dots
+	shift
+
+	log=$LOGDIR/${name//[^A-Za-z0-9._-]/-}.log
+	dots=$(printf '%*s' $((${#name} < 40 ? 42 - ${#name} : 2)) '' | tr ' ' .)
+	if [[ $V == 1 ]]; then
+		info "$name: $(repeat_command "$@")"
+		set +e
+		(set -e; "$@") 2>&1 </dev/null | tee -- "$log" >&2
+		rc=${PIPESTATUS[0]}
+	else
+		if [[ -t 2 ]]; then
+			show_progress "$name" "$log" &
+			ticker=$!
+			disown "$ticker"
+		fi
+		set +e
+		(set -e; "$@") >"$log" 2>&1 </dev/null
+		rc=$?
+		[[ -z $ticker ]] || { kill "$ticker" 2>/dev/null; printf '\r\033[K' >&2; }
+	fi
+	set -e
+	if ((rc)); then
+		info "$name $dots FAILED after $((SECONDS - start)) s"
+		show_failure "$log" "$@"
+		exit 1
+	fi
+	info "$name $dots $((SECONDS - start)) s"
+}
+
+# lock NAME [shared]: held until the script ends, or unlock. A lock held as
+# shared is dropped for a moment when the same name is locked again to write.
+lock() {
+	local name=$1 how=-x fd=${LOCK_FDS[$1]:-}
+
+	[[ ${2:-} != shared ]] || how=-s
+	if [[ -z $fd ]]; then
+		exec {fd}>>"$CACHE/lock/$name"
+		LOCK_FDS[$name]=$fd
+	fi
+	flock -n "$how" "$fd" && return
+	info "waiting for another run that uses $name"
+	flock "$how" "$fd"
+}
+
+unlock() {
+	local fd=${LOCK_FDS[$1]}
+
+	exec {fd}>&-
+	unset "LOCK_FDS[$1]"
+}
+
+# have WHAT: a command, or a header if it ends in .h.
+have() {
+	if [[ $1 != *.h ]]; then
+		command -v "$1" >/dev/null
+	elif command -v gcc >/dev/null; then
+		gcc -E -x c -o /dev/null - <<<"#include <$1>" 2>/dev/null
+	else
+		[[ -e /usr/include/$1 ]]
+	fi
+}
+
+apt_install() {
+	local -a sudo=()
+
+	((EUID == 0)) || sudo=(sudo -n)
+	local -a get=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get
+		-q -y -o DPkg::Lock::Timeout=300)
+	"${get[@]}" install --no-install-recommends "$@" && return
+	"${get[@]}" update
+	"${get[@]}" install --no-install-recommends "$@"
+}
+
+# need_tools PACKAGE:WHAT...: installs the packages whose command or header is
+# not there, or says what to install.
+need_tools() {
+	local spec
+	local -a packages=() what=()
+
+	for spec; do
+		if ! have "${spec#*:}"; then
+			packages+=("${spec%%:*}")
+			what+=("${spec#*:}")
+		fi
+	done
+	((${#packages[@]})) || return 0
+
+	have apt-get || die "missing: ${what[*]}. Please install them (Debian calls the packages: ${packages[*]})"
+	((EUID == 0)) || sudo -n true 2>/dev/null ||
+		die "missing: ${what[*]}. Please run: sudo apt-get install ${packages[*]}"
+	lock apt
+	step "install ${packages[*]}" apt_install "${packages[@]}"
+	unlock apt
+	hash -r
+	for spec in "${what[@]}"; do
+		have "$spec" || die "$spec is still missing after: apt-get install ${packages[*]}"
+	done
+}
+
+# need_space GIGABYTES WHAT
+need_space() {
+	local free
+
+	free=$(df -Pk -- "$CACHE" | awk 'NR == 2 { print int($4 / 1048576) }')
+	((free >= $1)) ||
+		die "$2 needs $1 GB in $CACHE, and $free GB are free; make room or set PCI_LIVEUPDATE_CACHE"
+}
+
+# list_files PATH...: our files below these paths of the repository, each ended by
+# a NUL: those git does not ignore, or all of them if this is no repository.
+list_files() {
+	local top file
+
+	cd -- "$ROOT"
+	top=$(git rev-parse --show-toplevel 2>/dev/null) || top=
+	if [[ $top == "$ROOT" ]]; then
+		git ls-files -z -co --exclude-standard -- "$@"
+	else
+		find "$@" -type f ! -path '*/.git/*' ! -name '*.[oad]' ! -name '*~' \
+			! -name '*.pyc' -printf '%p\0' | sed -z 's,^\./,,'
+	fi | sort -zu | while IFS= read -r -d '' file; do
+		# Git also lists what was removed and not committed yet.
+		[[ ! -f $file ]] || printf '%s\0' "$file"
+	done
+}
+
+# series_patches VERSION: the names of the patches for it, in order.
+series_patches() {
+	local name versions
+
+	[[ -f $ROOT/patches/series ]] || return 0
+	while read -r name versions; do
+		[[ $name && $name != \#* ]] || continue
+		[[ -f $ROOT/patches/$name ]] || die "patches/series names $name, which is not there"
+		[[ -z ${versions%%#*} || " $versions " == *" $1 "* ]] || continue
+		printf '%s\n' "$name"
+	done <"$ROOT/patches/series"
+}
+
+# check_version VERSION: one of the kernels this project is built for.
+check_version() {
+	[[ $1 == 7.2 || $1 == 7.3 ]] || die "'$1' is not a kernel version known here: 7.2 or 7.3"
+}
+
+# kmake ARGUMENTS...: the kernel's make, which must not see the options and the
+# variables of a make around it.
+kmake() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u V -u O make "$@"
+}

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build the initrd that both kernels of a live update run, and print its path.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} NEXT-KERNEL
+
+	Packs the guest's scripts, the user's tool and NEXT-KERNEL, the image that a
+	scenario runs with kexec. Prints the path of the initrd.
+	END
+}
+
+build_tool() {
+	kmake -s -C "$ROOT/tools/pci-liveupdate" O="$CACHE/tool" \
+		UAPI="$tree/include/uapi"
+}
+
+main() {
+	local next=${1:-} tree initrd scenario
+	local -a files
+
+	[[ $next && $next != -* ]] || { usage; [[ $next ]]; exit; }
+	init "$@"
+	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
+	step "tool" build_tool
+
+	# One initrd a kernel: the path of the image names its build.
+	initrd=$CACHE/initrd/$(printf '%s' "$next" | sha256sum | cut -c 1-12).gz
+	files=("$next:/boot/next:644" "$CACHE/tool/pci-liveupdate:/bin/pci-liveupdate:755"
+		"$ROOT/tests/guest/init:/init:755"
+		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644")
+	for scenario in "$ROOT"/tests/guest/scenarios/*.sh; do
+		files+=("$scenario:/scenarios/${scenario##*/}:644")
+	done
+	"$ROOT/scripts/build-initrd.sh" "$initrd" "${files[@]}"
+	printf '%s\n' "$initrd"
+}
+
+main "$@"

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# One function for each kind of test that boots a machine. Each prints what went
+# wrong, and returns non-zero then. To be sourced after tests/vm.sh.
+
+# A machine that takes longer than this hangs. A debug kernel is slow, and TCG is
+# slow on a busy host.
+VM_SECONDS=${VM_SECONDS:-180}
+
+# boot_kernels DIR FROM TO DEVICES COMMANDLINE [QEMU-OPTION...]: FROM and TO are
+# VERSION-CONFIG, such as 7.3-base.
+boot_kernels() {
+	local dir=$1 from=$2 to=$3 devices=$4 line=$5 kernel next initrd rc=0
+	shift 5
+
+	kernel=$("$ROOT/scripts/build-kernel.sh" "${from%-*}" "${from#*-}")
+	next=$("$ROOT/scripts/build-kernel.sh" "${to%-*}" "${to#*-}")
+	initrd=$("$ROOT/tests/build-guest.sh" "$next")
+	vm_hierarchy "$devices"
+	[[ $from$to != *debug* ]] || local MEMORY=3G
+	vm_boot "$dir" "$kernel" "$initrd" "$VM_SECONDS" \
+		"liveupdate=on $line" "$@" || rc=$?
+	case $rc in
+	0) ;;
+	124) echo "the machine did not end within $VM_SECONDS s" ;;
+	*) echo "QEMU ended with $rc:"; cat "$dir/qemu" ;;
+	esac
+	return "$rc"
+}
+
+console_is_clean() {
+	"$ROOT/tests/scan-console.sh" "$1"
+}
+
+# guest_is_content DIR KERNEL: all checks are good, and KERNEL came to its end.
+guest_is_content() {
+	local bad
+
+	if ! grep -q '^[^ ]* ok ' "$1/side"; then
+		echo "the guest checked nothing"
+		return 1
+	fi
+	bad=$(grep '^[^ ]* \(not ok\|data failed\) ' "$1/side") || true
+	if [[ $bad ]]; then
+		printf '%s\n' "$bad"
+		return 1
+	fi
+	if ! grep -q "^[^ ]* end $2\$" "$1/side"; then
+		echo "the $2 kernel did not come to its end; its last words:"
+		tail -n 5 "$1/console"
+		return 1
+	fi
+}
+
+# live_update DIR FROM TO DEVICES SCENARIO [WORD...]: two kernels, both content.
+live_update() {
+	local dir=$1 from=$2 to=$3 devices=$4 scenario=$5
+	shift 5
+
+	boot_kernels "$dir" "$from" "$to" "$devices" \
+		"scenario=$scenario functions=$devices $*" || return
+	guest_is_content "$dir" second || return
+	console_is_clean "$dir/console"
+}
+
+# refused DIR KERNEL: what only takes one kernel, and an nvme device with VFs.
+refused() {
+	boot_kernels "$1" "$2" "$2" 8 "scenario=refused" \
+		-device pcie-root-port,id=rp10,bus=pcie.0,addr=10.0,chassis=16,slot=16 \
+		-device nvme-subsys,id=subsys \
+		-device nvme,serial=1,subsys=subsys,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2,max_ioqpairs=6,msix_qsize=5,bus=rp10 ||
+		return
+	guest_is_content "$1" first || return
+	console_is_clean "$1/console"
+}
+
+# damaged DIR FROM TO DAMAGE TEXT: the second kernel gives up, and says TEXT.
+damaged() {
+	local dir=$1 from=$2 to=$3 damage=$4 text=$5
+	local panic='Kernel panic - not syncing: PCI: liveupdate: cannot use the record of preserved devices: '
+
+	boot_kernels "$dir" "$from" "$to" 8 \
+		"scenario=damage damage=$damage" || return
+	guest_is_content "$dir" first || return
+	if ! grep -q "$panic$text" "$dir/console"; then
+		echo "the console does not say '$text', but:"
+		grep -a 'liveupdate\|panic' "$dir/console"
+		return 1
+	fi
+	sed "/$panic/,\$d" "$dir/console" >"$dir/before-panic"
+	console_is_clean "$dir/before-panic"
+}
+
+# kunit DIR KERNEL: the suites of KUnit, all passed and none skipped.
+kunit() {
+	local dir=$1 version=${2%-*} tree kernel
+
+	tree=$("$ROOT/scripts/make-tree.sh" "$version")
+	kernel=$("$ROOT/scripts/build-kernel.sh" "$version" "${2#*-}")
+	VM_DEVICES=()
+	[[ $2 != *debug* ]] || local MEMORY=3G
+	vm_boot "$dir" "$kernel" /dev/null "$VM_SECONDS" \
+		"liveupdate=on kunit.enable=1 kunit.autorun=1 kunit.filter_glob=pci_liveupdate* kunit_shutdown=reboot" ||
+		{ echo "the machine did not end within $VM_SECONDS s"; return 1; }
+	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
+		{ grep -v '^\[.*\] =* PASSED' "$dir/kunit"; return 1; }
+	if ! grep -q 'Ran [1-9][0-9]* tests: passed: [0-9]*$' "$dir/kunit"; then
+		echo "tests were skipped, or none was run:"
+		tail -n 3 "$dir/kunit"
+		return 1
+	fi
+	console_is_clean "$dir/console"
+}

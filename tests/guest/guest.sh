@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+#
+# What the scenarios share. They run in busybox's shell.
+#
+# Lines to the host: "ok CHECK", "not ok CHECK", "data KEY VALUE...",
+# "phase NAME" when something begins, and "end KERNEL" when all is done.
+
+# Addresses have no blanks, and lists of them are meant to be split.
+# shellcheck disable=SC2086
+
+STUB=pci-liveupdate-stub
+PCI=/sys/bus/pci
+RECORD=/sys/kernel/debug/pci_liveupdate
+
+start() {
+	export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+	mount -t proc proc /proc
+	mount -t sysfs sysfs /sys
+	mount -t devtmpfs devtmpfs /dev
+	mount -t debugfs debugfs /sys/kernel/debug
+	mount -t tmpfs tmpfs /tmp
+	stty -F /dev/ttyS1 raw -echo 2>/dev/null
+	exec 3>/dev/ttyS1
+}
+
+say() {
+	echo "$@" >&3
+}
+
+# check TEXT COMMAND...
+check() {
+	local text=$1
+	shift
+
+	if "$@" >/tmp/out 2>&1; then
+		say "ok $text"
+		return 0
+	fi
+	say "not ok $text"
+	sed 's/^/data failed /' /tmp/out >&3
+	return 1
+}
+
+check_same() {
+	check "$1" [ "$2" = "$3" ] || say "data failed found '$2', expected '$3'"
+}
+
+# parameter NAME DEFAULT: from the kernel's command line.
+parameter() {
+	local value
+
+	value=$(tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p" | head -n 1)
+	echo "${value:-$2}"
+}
+
+power_off() {
+	sync
+	# QEMU runs with -no-reboot.
+	reboot -f
+	sleep 60
+}
+
+die() {
+	say "not ok $*"
+	power_off
+}
+
+# functions_of VENDOR:DEVICE...: addresses, in order.
+functions_of() {
+	local dir vendor device want
+
+	for dir in "$PCI"/devices/*; do
+		read -r vendor <"$dir/vendor"
+		read -r device <"$dir/device"
+		for want; do
+			[ "$vendor:$device" != "0x${want%:*}:0x${want#*:}" ] ||
+				echo "${dir##*/}"
+		done
+	done
+}
+
+# What the host puts below bridges is to be preserved, and what it puts on the
+# root bus is not.
+below_bridges() {
+	functions_of 1234:11e8 1b36:0011 | grep -v '^0000:00:'
+}
+
+on_root_bus() {
+	functions_of 1234:11e8 1b36:0011 | grep '^0000:00:'
+}
+
+edus_below_bridges() {
+	functions_of 1234:11e8 | grep -v '^0000:00:'
+}
+
+# bind ADDRESS...
+bind() {
+	local address
+
+	for address; do
+		echo "$STUB" >"$PCI/devices/$address/driver_override"
+		echo "$address" >"$PCI/drivers_probe"
+	done
+}
+
+count() {
+	echo "$#"
+}
+
+bound() {
+	local address n=0
+
+	for address; do
+		[ ! -e "$PCI/devices/$address/driver" ] || n=$((n + 1))
+	done
+	echo "$n"
+}
+
+# edu_register ADDRESS OFFSET: physical address of a register.
+edu_register() {
+	local start rest
+
+	read -r start rest <"$PCI/devices/$1/resource"
+	printf '0x%x\n' $((start + $2))
+}
+
+# The liveness check of edu keeps the complement of what was written, and its
+# DMA source address keeps what was written.
+edu_pattern() {
+	local bdf=${1#*:}
+
+	echo $((0x5a000000 + 0x$(echo "$bdf" | tr -d ':.')))
+}
+
+edu_write() {
+	echo 1 >"$PCI/devices/$1/enable"
+	devmem "$(edu_register "$1" 4)" 32 "$(edu_pattern "$1")"
+	devmem "$(edu_register "$1" 128)" 32 "$(edu_pattern "$1")"
+}
+
+# edu_holds ADDRESS: whether both registers still have what edu_write() wrote.
+edu_holds() {
+	local live dma pattern
+
+	pattern=$(edu_pattern "$1")
+	live=$(devmem "$(edu_register "$1" 4)" 32)
+	dma=$(devmem "$(edu_register "$1" 128)" 32)
+	[ $((live)) = $((~pattern & 0xffffffff)) ] && [ $((dma)) = "$pattern" ]
+}
+
+edus_that_hold() {
+	local address n=0
+
+	for address; do
+		# Memory decoding may be off; turning it on is no reset.
+		echo 1 >"$PCI/devices/$address/enable"
+		! edu_holds "$address" || n=$((n + 1))
+	done
+	echo "$n"
+}
+
+# preserve SESSION ADDRESS...: prints nothing, or what went wrong.
+preserve() {
+	pci-liveupdate -q preserve --background "$@"
+}
+
+# log_has TEXT: whether the kernel has said it.
+log_has() {
+	dmesg | grep -qF "$1"
+}
+
+# records SIDE [KIND]: addresses in the record.
+records() {
+	awk -v side="$1" -v kind="${2:-.}" \
+		'$1 == side && $4 ~ kind { print $2 }' "$RECORD"
+}
+
+# say_records SIDE: the record, and what lies below each bridge in it.
+say_records() {
+	local bridge
+
+	sed -n "s/^$1 /data record $1 /p" "$RECORD" >&3
+	for bridge in $(records "$1" bridge); do
+		say "data bridge $1 $bridge $(cat "$PCI/devices/$bridge/secondary_bus_number")"
+	done
+}
+
+# load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on.
+load_next() {
+	local line
+
+	line=$(sed -e 's/ *liveupdate=on//' -e 's/ *kernel=first//' /proc/cmdline)
+	[ $# -gt 0 ] || set -- liveupdate=on
+	kexec -s -l /boot/next --initrd=/sys/firmware/initrd \
+		--command-line="$line kernel=second $*" || die "the next kernel can be loaded"
+}
+
+# run_next: does not come back, unless it fails.
+run_next() {
+	say "end first"
+	say "phase kexec"
+	sync
+	kexec -e
+	die "the next kernel runs"
+}
+
+mem_total() {
+	awk '/^MemTotal/ { print $2 }' /proc/meminfo
+}
+
+not() {
+	! "$@"
+}

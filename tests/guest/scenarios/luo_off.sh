@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
+#
+# The next kernel is booted without live update.
+
+first() {
+	bind $(below_bridges)
+	check "all functions are preserved" preserve vm1 $(below_bridges)
+	load_next liveupdate=off
+	run_next
+}
+
+second() {
+	check "the kernel says that they are unprotected" \
+		log_has "devices that it preserved are unprotected; boot with liveupdate=on"
+	check "at the highest level" dmesg_emergency "unprotected"
+	check "there is no record to read" not [ -e "$RECORD" ]
+	check "the tool says so" tool_explains
+}
+
+# What comes out of /dev/kmsg begins with facility * 8 + level.
+dmesg_emergency() {
+	dd if=/dev/kmsg iflag=nonblock bs=8k 2>/dev/null | grep "^0,.*$1"
+}
+
+tool_explains() {
+	! pci-liveupdate list 2>/tmp/err && grep -q 'liveupdate=on' /tmp/err
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
+#
+# Functions are removed while they are preserved, on both sides.
+
+first() {
+	local all gone
+
+	all=$(below_bridges)
+	gone=$(echo "$all" | head -n 1)
+	bind $all
+	check "all functions are preserved" preserve vm1 $all
+	echo 1 >"$PCI/devices/$gone/remove"
+	check "what is removed is dropped from the record" \
+		not grep -q "^outgoing $gone " "$RECORD"
+	load_next
+	run_next
+}
+
+second() {
+	local all gone back
+
+	all=$(below_bridges)
+	gone=$(echo "$all" | head -n 1)
+	back=$(echo "$all" | tail -n 1)
+	check "what was removed is not preserved" \
+		not grep -q "^incoming $gone " "$RECORD"
+	check_same "nothing is waited for" "$(grep -c ' absent$' "$RECORD")" 0
+
+	echo 1 >"$PCI/devices/$back/remove"
+	check "what is removed now stays in the record" \
+		grep -q "^incoming $back .* absent" "$RECORD"
+	echo 1 >"$PCI/rescan"
+	check "and is adopted when it is found again" \
+		grep -q "^incoming $back .* present" "$RECORD"
+
+	bind $all
+	check "the session finishes without the one that was removed" \
+		finish_all_but_one
+	check_same "nothing stays in the record" "$(records incoming)" ""
+}
+
+# The tool says with its exit status that not every function came back.
+finish_all_but_one() {
+	pci-liveupdate finish vm1
+	[ $? = 4 ]
+}

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Run the KUnit suites in a kernel and show their results.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+# shellcheck source=tests/vm.sh
+. "$ROOT/tests/vm.sh"
+# shellcheck source=tests/cases.sh
+. "$ROOT/tests/cases.sh"
+
+main() {
+	local rc=0
+
+	init "$@"
+	need_qemu
+	need_tools python3:python3
+	kunit "$CACHE/kunit/$TO" "$TO-${CONFIG:-base}" || rc=$?
+	cat "$CACHE/kunit/$TO/kunit"
+	exit "$rc"
+}
+
+main "$@"

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tell at a glance how a live update went. Exits with 1 if not all is well.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} FOLDER FUNCTIONS
+
+	FOLDER has what vm_boot() wrote for the scenario "update", and FUNCTIONS is
+	how many functions were to be preserved.
+	END
+}
+
+# value KEY: what the guest said last with "data KEY".
+value() {
+	sed -n "s/^[^ ]* data $1 //p" "$side" | tail -n 1
+}
+
+phases() {
+	awk '
+	function phase(name) {
+		if (last != "")
+			printf "  %-34s %6.1f s\n", last, $1 - since
+		last = name
+		since = $1
+	}
+	$2 == "start" { phase("start QEMU, boot the running kernel") }
+	$2 == "phase" && $3 == "bind" { phase("bind, write edu registers") }
+	$2 == "phase" && $3 == "preserve" { phase("preserve") }
+	$2 == "phase" && $3 == "load" { phase("load the next kernel") }
+	$2 == "phase" && $3 == "kexec" { phase("kexec, boot the next kernel") }
+	$2 == "phase" && $3 == "check" { phase("check each function") }
+	$2 == "phase" && $3 == "finish" { phase("bind, retrieve, finish") }
+	$2 == "end" && $3 == "second" { phase("") }
+	' "$side"
+}
+
+# The hierarchy, with the functions of a slot in one line.
+hierarchy() {
+	awk '
+	$2 == "data" && $3 == "record" && $4 == "incoming" {
+		kind[$5] = $7; id[$5] = $6; state[$5] = $8; order[++n] = $5
+	}
+	$2 == "data" && $3 == "bridge" && $4 == "incoming" {
+		below[$5] = sprintf("%02x", $6)
+	}
+	function bus(address,   part) { split(address, part, ":"); return part[2] }
+	function slot(address) { return substr(address, 1, length(address) - 2) }
+	function show(which, indent,   i, address, many, edus) {
+		for (i = 1; i <= n; i++) {
+			address = order[i]
+			if (bus(address) != which)
+				continue
+			if (kind[address] == "bridge") {
+				printf "%s%s  [%s] bridge to bus %s\n", indent,
+					address, id[address], below[address]
+				show(below[address], indent "   ")
+				continue
+			}
+			many = edus = 0
+			for (; i <= n && slot(order[i]) == slot(address); i++) {
+				many += state[order[i]] == "present"
+				edus += id[order[i]] == "1234:11e8"
+			}
+			i--
+			printf "%s%s  %d preserved", indent,
+				slot(address) (many > 1 ? ".0-" many - 1 : ".0"), many
+			printf edus ? " (%d edu)\n" : "\n", edus
+		}
+	}
+	END { show("00", "  ") }
+	' "$side"
+}
+
+main() {
+	local dir=${1:-} functions=${2:-} side ok bad found verdict=PASS
+	local -a edus
+
+	[[ $# == 2 ]] || { usage; exit 1; }
+	init "$@"
+	side=$dir/side
+	ok=$(grep -c '^[^ ]* ok ' "$side" || true)
+	bad=$(grep -c '^[^ ]* not ok ' "$side" || true)
+	found=$(value found)
+	read -r -a edus <<<"$(value edus)"
+	edus[0]=${edus[0]:-0}
+	edus[1]=${edus[1]:-0}
+
+	printf '\nPCI live update: Linux %s to %s\n\n' \
+		"$(value 'release first')" "$(value 'release second')"
+	phases
+	printf '\nPreserved in the next kernel, before any driver was bound:\n\n'
+	hierarchy
+	printf '\n  functions preserved      %s of %s\n' "${found:-0}" "$functions"
+	printf '  edu registers kept       %s of %s\n' "${edus[1]}" "${edus[0]}"
+	printf '  checks in the guest      %d of %d\n' "$ok" $((ok + bad))
+	grep ' not ok \| data failed ' "$side" | sed 's/^[^ ]* /    /' || true
+
+	if "$ROOT/tests/scan-console.sh" "$dir/console" >"$dir/scan"; then
+		printf '  console                  clean\n'
+	else
+		printf '  console                  %s reports\n' "$(wc -l <"$dir/scan")"
+		sed 's/^/    /' "$dir/scan"
+		verdict=FAIL
+	fi
+	if [[ $found != "$functions" || ${edus[0]} != "${edus[1]}" || $bad != 0 ]] ||
+		! grep -q ' end second$' "$side"; then
+		verdict=FAIL
+	fi
+	printf '\n%s: %s of %s functions are preserved and finished. Logs: %s\n' \
+		"$verdict" "${found:-0}" "$functions" "$dir"
+	[[ $verdict == PASS ]]
+}
+
+main "$@"

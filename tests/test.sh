@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The test suite. Prints KTAP, and "N passed, M failed" at the end.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+# shellcheck source=tests/vm.sh
+. "$ROOT/tests/vm.sh"
+# shellcheck source=tests/cases.sh
+. "$ROOT/tests/cases.sh"
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} [PATTERN]
+
+	Runs all tests, or those whose name matches the shell pattern PATTERN.
+	END
+}
+
+NUMBER=0
+PASSED=0
+FAILED=0
+
+# run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first.
+run() {
+	local name=$1 command=$2 dir start=$SECONDS rc=0
+	shift 2
+
+	# shellcheck disable=SC2053 # a pattern is what is asked for
+	[[ $name == $PATTERN ]] || return 0
+	dir=$CACHE/test/$name
+	rm -rf -- "$dir"
+	mkdir -p "$dir"
+	NUMBER=$((NUMBER + 1))
+	("$command" "$dir" "$@") >"$dir/result" 2>&1 </dev/null || rc=$?
+	if ((rc == 0)); then
+		PASSED=$((PASSED + 1))
+		report "ok $NUMBER - $name # $((SECONDS - start)) s"
+		return
+	fi
+	FAILED=$((FAILED + 1))
+	report "not ok $NUMBER - $name # $((SECONDS - start)) s"
+	sed 's/^/#   /' "$dir/result"
+	printf '#   logs:   %s\n#   repeat: make test TESTS=%s\n' "$dir" "$name"
+}
+
+report() {
+	printf '%s\n' "$*" | tee -a "$KTAP"
+}
+
+# Programs of our own on the host.
+host() {
+	local target=$2
+
+	kmake -s -C "$ROOT" "$target"
+}
+
+# The scanner that every other test leans on must itself be seen to work.
+scanner() {
+	"$ROOT/tests/scan-console-test.sh"
+}
+
+host_tests() {
+	run scanner scanner
+	run index-and-tool host check
+	run lint host lint
+	run build-warnings host check-build
+}
+
+kunit_tests() {
+	run kunit-7.2 kunit 7.2-base
+	run kunit-7.3 kunit 7.3-base
+	run kunit-7.3-debug kunit 7.3-debug
+}
+
+update_tests() {
+	run update-7.2-to-7.3 live_update 7.2-base 7.3-base 64 update
+	run update-7.3-to-7.3 live_update 7.3-base 7.3-base 64 update
+	run update-7.3-to-7.2 live_update 7.3-base 7.2-base 64 update
+	run update-7.3-debug live_update 7.3-debug 7.3-debug 16 update
+	run update-one-function live_update 7.3-base 7.3-base 1 update
+	run update-nothing-preserved live_update 7.2-base 7.3-base 8 nothing
+	run update-session-closed live_update 7.3-base 7.3-base 8 closed
+	run update-removed live_update 7.3-base 7.3-base 8 removed
+	run update-pick-up-session live_update 7.3-base 7.3-base 8 pick_up
+	run update-luo-off live_update 7.3-base 7.3-base 8 luo_off
+	run update-option-off live_update 7.3-base 7.3-off 8 option_off
+	run refused-7.2 refused 7.2-base
+	run refused-7.3 refused 7.3-base
+}
+
+# What the next kernel says: the field, what it found and what it expected.
+damage_tests() {
+	local kind text
+
+	while IFS=: read -r kind text; do
+		run "damage-$kind" damaged 7.2-base 7.3-base "$kind" "$text"
+	done <<-'END'
+	version:version is 0x2, expected exactly 0x1
+	segments:segments is 0x[0-9a-f]*8, expected a multiple of 0x1000
+	sum:nr_devices of the root is 0x7, expected the sum of all segments, 0x[0-9a-f]*
+	count:count of a block is 0x9, expected exactly 0x1
+	cycle:next of a block is 0x[0-9a-f]*, expected the end of the chain, 0x0
+	weight:nr_devices of segment 0000 is 0x7, expected the weight of the bitmap, 0x[0-9a-f]*
+	bitmap:bitmap of segment 0000 is 0x[0-9a-f]*1, expected a multiple of 0x1000
+	buses:buses of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x800
+	leaf:buses\[\] entry of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
+	vendor:vendor of segment 0000 is 0, expected other than 0 and 0xffff
+	reserved:reserved of segment 0000 is 0x1, expected exactly 0
+	END
+}
+
+main() {
+	init "$@"
+	PATTERN=${1:-${TESTS:-*}}
+	[[ $PATTERN != -h && $PATTERN != --help ]] || { usage; exit; }
+	need_qemu
+	need_tools python3:python3
+	mkdir -p "$CACHE/test"
+	KTAP=$CACHE/test/results.ktap
+	: >"$KTAP"
+
+	report "KTAP version 1"
+	host_tests
+	kunit_tests
+	update_tests
+	damage_tests
+	report "1..$NUMBER"
+	if ((NUMBER == 0)); then
+		die "no test has a name like '$PATTERN'"
+	fi
+	printf '# results: %s\n' "$KTAP"
+	printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
+	((FAILED == 0))
+}
+
+main "$@"

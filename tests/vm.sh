@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Virtual machines for the end-to-end tests. To be sourced after scripts/lib.sh.
+
+QEMU=${QEMU:-qemu-system-x86_64}
+MEMORY=${MEMORY:-1G}
+
+# QEMU 7.2 is what this was written with; nothing of before 6.2 was tried.
+QEMU_MIN=6.2
+
+need_qemu() {
+	local version
+
+	need_tools qemu-system-x86:"$QEMU"
+	version=$("$QEMU" --version | sed -n '1s/.*version \([0-9]*\.[0-9]*\).*/\1/p')
+	[[ $(printf '%s\n' "$QEMU_MIN" "$version" | sort -V | head -n 1) == "$QEMU_MIN" ]] ||
+		die "$QEMU is version $version, and $QEMU_MIN or newer is needed; set QEMU= to a newer one"
+}
+
+# Devices of the machine that is being described.
+declare -a VM_DEVICES=()
+
+# add_slot BUS SLOT COUNT: functions 0..COUNT-1 (at most 8) of one slot. The
+# first is an edu, which has registers to keep; the others have one tiny BAR.
+add_slot() {
+	local bus=$1 slot=$2 count=$3 function=0
+
+	((count > 0)) || return 0
+	VM_DEVICES+=(-device "edu,bus=$bus,addr=$slot.0,multifunction=on")
+	for ((function = 1; function < count; function++)); do
+		VM_DEVICES+=(-device "pvpanic-pci,bus=$bus,addr=$slot.$function")
+	done
+}
+
+# add_root_port NAME SLOT
+add_root_port() {
+	VM_DEVICES+=(-device "pcie-root-port,id=$1,bus=pcie.0,addr=$2.0,chassis=$2,slot=$2")
+}
+
+# add_switch NAME PORT-ABOVE: with two downstream ports, NAME.1 and NAME.2.
+add_switch() {
+	VM_DEVICES+=(-device "x3130-upstream,id=$1,bus=$2")
+	VM_DEVICES+=(-device "xio3130-downstream,id=$1.1,bus=$1,chassis=$((0x80)),slot=1")
+	VM_DEVICES+=(-device "xio3130-downstream,id=$1.2,bus=$1,chassis=$((0x81)),slot=2")
+}
+
+# add_conventional NAME PORT-ABOVE CHASSIS: two conventional bridges in a row.
+add_conventional() {
+	VM_DEVICES+=(-device "pcie-pci-bridge,id=$1.pcie,bus=$2")
+	VM_DEVICES+=(-device "pci-bridge,id=$1,bus=$1.pcie,addr=1.0,chassis_nr=$3,shpc=off")
+}
+
+# A slot of a pci-bridge has 8 functions, and slots 1 to 31 are free.
+CONVENTIONAL_MAX=248
+
+# take MAX: how many of the remaining functions go to one place.
+take() {
+	TAKEN=$((REMAINING < $1 ? REMAINING : $1))
+	REMAINING=$((REMAINING - TAKEN))
+}
+
+# fill_conventional NAME COUNT
+fill_conventional() {
+	local name=$1 count=$2 slot
+
+	for ((slot = 1; count > 0; slot++, count -= 8)); do
+		add_slot "$name" "$(printf %x "$slot")" $((count < 8 ? count : 8))
+	done
+}
+
+# vm_hierarchy COUNT: root ports, a switch and conventional bridges with COUNT
+# functions below them, and some on the root bus that are not to be preserved.
+vm_hierarchy() {
+	local REMAINING=$1 TAKEN i
+
+	VM_DEVICES=()
+	add_root_port rp2 2
+	take 8
+	add_slot rp2 0 "$TAKEN"
+	add_root_port rp3 3
+	add_switch switch rp3
+	take 8
+	add_slot switch.1 0 "$TAKEN"
+	take 8
+	add_slot switch.2 0 "$TAKEN"
+	for ((i = 1; REMAINING > 0; i++)); do
+		add_root_port "rp$((3 + i))" "$((3 + i))"
+		add_conventional "conventional$i" "rp$((3 + i))" "$i"
+		take "$CONVENTIONAL_MAX"
+		fill_conventional "conventional$i" "$TAKEN"
+	done
+	VM_DEVICES+=(-device "edu,bus=pcie.0,addr=1d.0")
+	VM_DEVICES+=(-device "pvpanic-pci,bus=pcie.0,addr=1e.0")
+}
+
+# The four conventional bridges that root bus slots 4 to 7 leave room for.
+# shellcheck disable=SC2034
+VM_MAX_DEVICES=$((24 + 4 * CONVENTIONAL_MAX))
+
+# time_lines: put the host's clock in front of each line.
+time_lines() {
+	local line
+
+	printf '%s start\n' "$EPOCHREALTIME"
+	while IFS= read -r line; do
+		printf '%s %s\n' "$EPOCHREALTIME" "${line%$'\r'}"
+	done
+}
+
+# vm_boot DIR KERNEL INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: run a machine to
+# its end. DIR/console has what the kernels wrote, DIR/side what the guest said.
+# Returns 124 if it takes longer than SECONDS.
+vm_boot() {
+	local dir=$1 kernel=$2 initrd=$3 seconds=$4 line=$5
+	shift 5
+
+	mkdir -p "$dir"
+	rm -f -- "$dir/console" "$dir/side"
+	# TCG always: a /dev/kvm that is there may still not run a guest.
+	timeout --kill-after=5 "$seconds" "$QEMU" -machine q35 -accel tcg -cpu max \
+		-smp 2 -m "$MEMORY" -display none -monitor none -nodefaults \
+		-no-reboot -kernel "$kernel" -initrd "$initrd" \
+		-append "console=ttyS0 panic=-1 retain_initrd $line" \
+		-serial file:"$dir/console" -serial stdio \
+		"${VM_DEVICES[@]}" "$@" 2>"$dir/qemu" </dev/null | time_lines >"$dir/side"
+	return "${PIPESTATUS[0]}"
+}
