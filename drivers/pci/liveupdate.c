@@ -161,11 +161,14 @@ VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *why)
 
 static void refuse_damage(const struct pci_liveupdate_damage *damage)
 {
+	char segment[32] = "";
 	char why[160];
 
-	snprintf(why, sizeof(why),
-		 "%s in segment %04x is %#llx, expected %s %#llx",
-		 damage->field, damage->domain, damage->found, damage->rule,
+	if (damage->in_segment)
+		snprintf(segment, sizeof(segment), " of segment %04x",
+			 damage->domain);
+	snprintf(why, sizeof(why), "%s%s is %#llx, expected %s %#llx",
+		 damage->field, segment, damage->found, damage->rule,
 		 damage->expected);
 	pci_liveupdate_refuse_record(why);
 }

@@ -529,13 +529,15 @@ bool pci_liveupdate_index_marked(struct pci_liveupdate_index *index,
 	return seg && seg->marks && test_bit(bdf, seg->marks);
 }
 
+/* @domain is NULL for a field that does not belong to a segment. */
 static int damaged(struct pci_liveupdate_damage *damage, int err,
-		   const char *field, u32 domain, u64 found, const char *rule,
-		   u64 expected)
+		   const char *field, const u32 *domain, u64 found,
+		   const char *rule, u64 expected)
 {
 	*damage = (struct pci_liveupdate_damage) {
 		.field = field,
-		.domain = domain,
+		.in_segment = domain,
+		.domain = domain ? *domain : 0,
 		.found = found,
 		.rule = rule,
 		.expected = expected,
@@ -544,7 +546,8 @@ static int damaged(struct pci_liveupdate_damage *damage, int err,
 }
 
 /* Everything in a record that is an address is the start of a KHO allocation. */
-static int check_address(u64 pa, size_t size, const char *field, u32 domain,
+static int check_address(u64 pa, size_t size, const char *field,
+			 const u32 *domain,
 			 struct pci_liveupdate_damage *damage)
 {
 	if (!IS_ALIGNED(pa, PAGE_SIZE))
@@ -556,8 +559,9 @@ static int check_address(u64 pa, size_t size, const char *field, u32 domain,
 	return 0;
 }
 
-static int check_function(const struct pci_function_ser *entry, u32 domain,
-			  u16 bdf, struct pci_liveupdate_damage *damage)
+static int check_function(const struct pci_function_ser *entry,
+			  const u32 *domain, u16 bdf,
+			  struct pci_liveupdate_damage *damage)
 {
 	bool bridge = entry->hdr_type == PCI_HEADER_TYPE_BRIDGE;
 
@@ -627,14 +631,14 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 
 	if (index->incoming) {
 		err = check_address(seg->buses[bus], PCI_SER_LEAF_SIZE,
-				    "buses[] entry", domain, damage);
+				    "buses[] entry", &domain, damage);
 		if (err)
 			return ERR_PTR(err);
 	}
 
 	entry = &segment_leaf(seg, bus)[BDF_DEVFN(bdf)];
 	if (index->incoming) {
-		err = check_function(entry, domain, bdf, damage);
+		err = check_function(entry, &domain, bdf, damage);
 		if (err)
 			return ERR_PTR(err);
 	}
@@ -646,7 +650,7 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 static int segment_count(struct pci_liveupdate_segment *seg,
 			 struct pci_liveupdate_damage *damage)
 {
-	u32 domain = seg->ser->domain;
+	const u32 *domain = &seg->ser->domain;
 	u32 weight = 0;
 
 	for (int bus = 0; bus < PCI_SER_BUSES; bus++) {
@@ -680,11 +684,11 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 	int err;
 
 	err = check_address(ser->bitmap, PCI_SER_BITMAP_SIZE, "bitmap",
-			    ser->domain, damage);
+			    &ser->domain, damage);
 	if (err)
 		return err;
 	err = check_address(ser->buses, PCI_SER_BUSES_SIZE, "buses",
-			    ser->domain, damage);
+			    &ser->domain, damage);
 	if (err)
 		return err;
 
@@ -706,7 +710,7 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 
 	err = xa_insert(&index->segments, ser->domain, seg, GFP_KERNEL);
 	if (err == -EBUSY)
-		err = damaged(damage, -EEXIST, "domain", ser->domain,
+		err = damaged(damage, -EEXIST, "domain", &ser->domain,
 			      ser->domain, "a segment that was not there before,",
 			      ser->domain);
 	if (err)
@@ -730,14 +734,14 @@ static int index_read_block(struct pci_liveupdate_index *index, u64 block_pa,
 	u64 expected;
 	int err;
 
-	err = check_address(block_pa, KHO_BLOCK_SIZE, field, 0, damage);
+	err = check_address(block_pa, KHO_BLOCK_SIZE, field, NULL, damage);
 	if (err)
 		return err;
 
 	block = phys_to_virt(block_pa);
 	expected = min(left, index->block_set.count_per_block);
 	if (block->count != expected)
-		return damaged(damage, -ERANGE, "count of a block", 0,
+		return damaged(damage, -ERANGE, "count of a block", NULL,
 			       block->count, "exactly", expected);
 
 	ser = (struct pci_segment_ser *)(block + 1);
@@ -769,7 +773,7 @@ static int index_read(struct pci_liveupdate_index *index,
 
 	while (left) {
 		if (!block_pa)
-			return damaged(damage, -ENODATA, field, 0, 0,
+			return damaged(damage, -ENODATA, field, NULL, 0,
 				       "the address of more segments,", left);
 
 		n = index_read_block(index, block_pa, field, left, damage);
@@ -782,13 +786,13 @@ static int index_read(struct pci_liveupdate_index *index,
 	}
 
 	if (block_pa)
-		return damaged(damage, -ELOOP, field, 0, block_pa,
+		return damaged(damage, -ELOOP, field, NULL, block_pa,
 			       "the end of the chain,", 0);
 
 	xa_for_each(&index->segments, domain, seg)
 		sum += seg->ser->nr_devices;
 	if (sum != root->nr_devices)
-		return damaged(damage, -EOVERFLOW, "nr_devices of the root", 0,
+		return damaged(damage, -EOVERFLOW, "nr_devices of the root", NULL,
 			       root->nr_devices, "the sum of all segments,",
 			       sum);
 	return 0;
@@ -798,8 +802,8 @@ static int index_read(struct pci_liveupdate_index *index,
  * Taking a page over makes it an ordinary one, so that a page which the record
  * uses twice is no longer restorable the second time.
  */
-static int take_over(void *mem, size_t size, const char *field, u32 domain,
-		     struct pci_liveupdate_damage *damage)
+static int take_over(void *mem, size_t size, const char *field,
+		     const u32 *domain, struct pci_liveupdate_damage *damage)
 {
 	u64 pa = virt_to_phys(mem);
 
@@ -817,17 +821,17 @@ static int index_take_over(struct pci_liveupdate_index *index,
 	unsigned long domain;
 	int err;
 
-	err = take_over(index->ser, sizeof(*index->ser), "root", 0, damage);
+	err = take_over(index->ser, sizeof(*index->ser), "root", NULL, damage);
 	if (err)
 		return err;
 
 	xa_for_each(&index->segments, domain, seg) {
 		err = take_over(seg->bitmap, PCI_SER_BITMAP_SIZE, "bitmap",
-				domain, damage);
+				&seg->ser->domain, damage);
 		if (err)
 			return err;
 		err = take_over(seg->buses, PCI_SER_BUSES_SIZE, "buses",
-				domain, damage);
+				&seg->ser->domain, damage);
 		if (err)
 			return err;
 	}
@@ -837,7 +841,7 @@ static int index_take_over(struct pci_liveupdate_index *index,
 		u64 pa = virt_to_phys(block->ser);
 
 		if (!kho_is_restorable(pa, KHO_BLOCK_SIZE))
-			return damaged(damage, -EBUSY, "next of a block", 0,
+			return damaged(damage, -EBUSY, "next of a block", NULL,
 				       pa, "used once, in bytes",
 				       KHO_BLOCK_SIZE);
 	}
@@ -889,13 +893,13 @@ pci_liveupdate_index_restore(u64 root_pa, struct pci_liveupdate_damage *damage)
 	struct pci_ser *root;
 	int err;
 
-	err = check_address(root_pa, sizeof(*root), "root", 0, damage);
+	err = check_address(root_pa, sizeof(*root), "root", NULL, damage);
 	if (err)
 		return ERR_PTR(err);
 
 	root = phys_to_virt(root_pa);
 	if (root->version != PCI_SER_VERSION) {
-		err = damaged(damage, -EPROTONOSUPPORT, "version", 0,
+		err = damaged(damage, -EPROTONOSUPPORT, "version", NULL,
 			      root->version, "exactly", PCI_SER_VERSION);
 		return ERR_PTR(err);
 	}

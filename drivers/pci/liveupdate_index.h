@@ -37,14 +37,16 @@ struct pci_liveupdate_index {
 
 /**
  * struct pci_liveupdate_damage - What is wrong with a record.
- * @field:    The field of the record, as include/linux/kho/abi/pci.h calls it.
- * @domain:   Segment that @field belongs to, or 0 if it is not about one.
- * @found:    What is there.
- * @rule:     What @expected says about @found, such as "at most".
- * @expected: What should be there.
+ * @field:      The field of the record, as include/linux/kho/abi/pci.h calls it.
+ * @in_segment: @field belongs to a segment.
+ * @domain:     That segment, else 0.
+ * @found:      What is there.
+ * @rule:       What @expected says about @found, such as "at most".
+ * @expected:   What should be there.
  */
 struct pci_liveupdate_damage {
 	const char *field;
+	bool in_segment;
 	u32 domain;
 	u64 found;
 	const char *rule;
