@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the KUnit tests of PCI live update share.
+ */
+
+#ifndef _LIB_TEST_PCI_LIVEUPDATE_H
+#define _LIB_TEST_PCI_LIVEUPDATE_H
+
+#include <kunit/test.h>
+#include <linux/bits.h>
+#include <linux/kho/abi/block.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/pci.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+#include "../drivers/pci/pci.h"
+#include "../drivers/pci/liveupdate_index.h"
+
+void test_domain_desc(const u32 *domain, char *desc);
+
+/* What a test must leave as it found it, and the log from there on. */
+struct test_guard {
+	unsigned long totalram;
+	bool warned;
+	u64 log_seq;
+};
+
+void test_guard_begin(struct test_guard *guard);
+void test_guard_end(struct kunit *test, struct test_guard *guard);
+bool test_logged(struct test_guard *guard, const char *text);
+
+/**
+ * struct test_record - A record as the previous kernel leaves it.
+ * @root_pa: What pci_liveupdate_index_restore() is called with.
+ * @pages:   Order of each folio, by page frame number.
+ * @spare:   A page that belongs to nobody.
+ */
+struct test_record {
+	u64 root_pa;
+	struct xarray pages;
+	void *spare;
+};
+
+void test_record_init(struct kunit *test, struct test_record *rec);
+void test_record_hand_over(struct kunit *test, struct test_record *rec,
+			   struct pci_liveupdate_index *index);
+void test_record_gone(struct kunit *test, struct test_record *rec);
+void test_record_reclaim(struct test_record *rec);
+
+struct pci_ser *test_record_root(struct test_record *rec);
+struct kho_block_header_ser *test_record_block(struct test_record *rec,
+					       unsigned int nr);
+struct pci_segment_ser *test_record_segment(struct test_record *rec,
+					    unsigned int nr);
+struct pci_function_ser *test_record_entry(struct test_record *rec,
+					   unsigned int nr, u16 bdf);
+
+/**
+ * struct test_refusal - One way to damage a record, and what is made of it.
+ * @name:   Name of the case.
+ * @damage: Damages the record, and fills in found and expected of @want.
+ * @err:    The errno that says so.
+ * @field:  The field that is named.
+ * @full:   Whether it takes a record of more than one block.
+ */
+struct test_refusal {
+	const char *name;
+	void (*damage)(struct test_record *rec,
+		       struct pci_liveupdate_damage *want);
+	int err;
+	const char *field;
+	bool full;
+};
+
+extern const struct test_refusal test_refusals[];
+extern const unsigned int test_nr_refusals;
+
+const void *test_refusal_gen_params(struct kunit *test, const void *prev,
+				    char *desc);
+void test_record_sample(struct kunit *test, struct test_record *rec, bool full);
+
+/*
+ * The model: a host bridge made of software. Each function is 4 KiB of
+ * configuration space, and a mask of the bits that can be written.
+ */
+
+#define MODEL_VENDOR		0xbdf0
+#define MODEL_DEVICE(fn)	(0x1000 + (fn))
+
+enum model_fn {
+	RP_A,		/* root port, above a switch */
+	SW_UP,
+	SW_DN_A,
+	EP_A0,
+	EP_A1,
+	SW_DN_B,
+	CONV_BR,	/* PCIe to conventional PCI */
+	EP_CONV,
+	RP_B,		/* root port, above a PF */
+	PF,
+	VF_0,
+	VF_1,
+	RP_ACS,		/* root port that needs an ACS quirk */
+	EP_ACS,
+	CB_BR,		/* CardBus bridge */
+	EP_ROOT,	/* on the root bus */
+	NR_MODEL_FNS,
+	ON_ROOT_BUS = NR_MODEL_FNS,
+};
+
+struct model_access {
+	bool write;
+	u8 bus;
+	u8 devfn;
+	u8 size;
+	u16 where;
+	u32 val;
+};
+
+#define MODEL_LOG_SIZE	32768
+
+struct model_state {
+	bool absent;
+	u8 cfg[PCI_CFG_SPACE_EXP_SIZE];
+	u8 writable[PCI_CFG_SPACE_EXP_SIZE];
+};
+
+/**
+ * struct model - A PCI segment.
+ * @sysdata:  What the architecture wants to find behind a bus.
+ * @domain:   Segment number.
+ * @dynamic:  Whether that number is to look like one that the kernel chose.
+ * @host:     The host bridge, while there is one.
+ * @released: Whether the last host bridge is gone for good.
+ * @fns:      The functions. They outlive the host bridge, as hardware does.
+ * @log:      If set, where accesses of @log_task are logged.
+ * @nr_log:   Number of accesses in @log, or that would be if it were larger.
+ * @log_task: The task.
+ */
+struct model {
+#ifdef CONFIG_X86
+	struct pci_sysdata sysdata;
+#endif
+	u32 domain;
+	bool dynamic;
+	struct pci_host_bridge *host;
+	bool released;
+	struct model_state fns[NR_MODEL_FNS];
+	struct model_access *log;
+	unsigned int nr_log;
+	struct task_struct *log_task;
+};
+
+void model_init(struct model *model, u32 domain);
+int model_scan(struct model *model);
+void model_rescan(struct model *model);
+void model_remove_host(struct model *model);
+
+void model_set_id(struct model *model, enum model_fn fn, u16 vendor,
+		  u16 device);
+void model_set_buses(struct model *model, enum model_fn fn, u8 secondary,
+		     u8 subordinate);
+
+u16 model_bdf(struct model *model, enum model_fn fn);
+enum model_fn model_parent(enum model_fn fn);
+bool model_is_bridge(enum model_fn fn);
+bool model_is_vf(enum model_fn fn);
+struct pci_function_ser model_entry(struct model *model, enum model_fn fn);
+struct pci_dev *model_get_dev(struct model *model, enum model_fn fn);
+
+#endif /* _LIB_TEST_PCI_LIVEUPDATE_H */

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of PCI live update: what the tests of the API start from.
+ */
+
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/bitops.h>
+#include <linux/err.h>
+#include <linux/initrd.h>
+#include <linux/kernel.h>
+#include <linux/liveupdate.h>
+#include <linux/minmax.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/xarray.h>
+
+#include "test_pci_liveupdate_api.h"
+
+const enum model_fn api_functions[NR_FUNCTIONS] = {
+	EP_A0, EP_A1, EP_CONV, PF, EP_ROOT,
+};
+
+/* The order that is number @nr of @n! orders. */
+void api_permutation(unsigned int nr, unsigned int n, enum model_fn *order)
+{
+	memcpy(order, api_functions, n * sizeof(*order));
+	for (unsigned int i = n; i > 1; i--) {
+		swap(order[i - 1], order[nr % i]);
+		nr /= i;
+	}
+}
+
+/* The segment */
+
+static void put_devs(struct api_test *t)
+{
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		pci_dev_put(t->devs[fn]);
+		t->devs[fn] = NULL;
+	}
+}
+
+void api_get_devs(struct api_test *t)
+{
+	put_devs(t);
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++)
+		t->devs[fn] = model_get_dev(&t->model, fn);
+}
+
+void api_scan(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, model_scan(&t->model), 0);
+	api_get_devs(t);
+}
+
+void api_scan_all(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan(test);
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++)
+		KUNIT_ASSERT_EQ_MSG(test, !t->devs[fn], model_is_vf(fn),
+				    "function %d", fn);
+}
+
+void api_rescan(struct api_test *t)
+{
+	model_rescan(&t->model);
+	api_get_devs(t);
+}
+
+void api_remove_host(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	bool had_host = t->model.host;
+
+	put_devs(t);
+	model_remove_host(&t->model);
+	if (had_host)
+		KUNIT_EXPECT_TRUE(test, t->model.released);
+}
+
+/* Outgoing */
+
+void api_begin_outgoing(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_flb_ops.preserve(&t->out), 0);
+	KUNIT_ASSERT_NOT_NULL(test, t->out.obj);
+	KUNIT_EXPECT_EQ(test, t->out.data,
+			pci_liveupdate_index_root_pa(t->out.obj));
+}
+
+void api_end_outgoing(struct api_test *t)
+{
+	pci_liveupdate_flb_ops.unpreserve(&t->out);
+	t->out.obj = NULL;
+}
+
+void api_preserve_all(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	for (int i = 0; i < NR_FUNCTIONS; i++)
+		KUNIT_ASSERT_EQ(test, api_preserve(t, api_functions[i]), 0);
+}
+
+/* The functions of a set, and what is above them: the naive way to ask. */
+unsigned long api_with_bridges(unsigned long set)
+{
+	unsigned long all = set;
+
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		enum model_fn above = fn;
+
+		if (!(set & BIT(fn)))
+			continue;
+		while ((above = model_parent(above)) != ON_ROOT_BUS)
+			all |= BIT(above);
+	}
+
+	return all;
+}
+
+/* The kernel has said so since the test began. */
+void api_expect_logged(struct kunit *test, const char *text)
+{
+	struct api_test *t = test->priv;
+
+	KUNIT_EXPECT_TRUE_MSG(test, test_logged(&t->guard, text),
+			      "\"%s\" is not in the log", text);
+}
+
+/* No device that is there has the flag. */
+void api_expect_no_flag(struct kunit *test, int flag)
+{
+	struct api_test *t = test->priv;
+
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (t->devs[fn])
+			KUNIT_EXPECT_FALSE_MSG(test,
+					       api_has_flag(t->devs[fn], flag),
+					       "function %d", fn);
+	}
+}
+
+/* The index holds exactly the functions in @all, and the flags say the same. */
+void api_expect_exactly(struct kunit *test, struct pci_liveupdate_index *index,
+			int flag, unsigned long all)
+{
+	struct api_test *t = test->priv;
+
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		bool want = all & BIT(fn);
+
+		if (model_is_vf(fn))
+			continue;
+		KUNIT_EXPECT_EQ_MSG(test, want, api_contains(t, index, fn),
+				    "function %d", fn);
+		if (t->devs[fn])
+			KUNIT_EXPECT_EQ_MSG(test, want,
+					    api_has_flag(t->devs[fn], flag),
+					    "function %d", fn);
+	}
+	/* So there is nothing else. */
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
+			hweight_long(all));
+}
+
+/* Exactly the functions of @set, and the bridges above them, are preserved. */
+void api_expect_outgoing(struct kunit *test, unsigned long set)
+{
+	struct api_test *t = test->priv;
+
+	api_expect_exactly(test, t->out.obj, PCI_DEV_LIVEUPDATE_OUTGOING,
+			   api_with_bridges(set));
+}
+
+void api_expect_incoming(struct kunit *test, unsigned long set)
+{
+	struct api_test *t = test->priv;
+
+	api_expect_exactly(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
+			   api_with_bridges(set));
+}
+
+/* The live update */
+
+static void record_refusal(const char *why)
+{
+	struct api_test *t = kunit_get_current_test()->priv;
+
+	t->refusals++;
+	strscpy(t->why, why);
+}
+
+/* The pages of an index can be handed over once, and @from is still needed. */
+static struct pci_liveupdate_index *
+copy_index(struct kunit *test, struct pci_liveupdate_index *from)
+{
+	struct pci_liveupdate_index *to = pci_liveupdate_index_create();
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	u64 pos;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(to));
+	pci_liveupdate_index_for_each(from, pos) {
+		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+
+		entry = pci_liveupdate_index_entry(from, domain, bdf, &damage);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
+		KUNIT_ASSERT_EQ(test, 0, pci_liveupdate_index_add(to, domain,
+								  bdf, entry));
+	}
+
+	return to;
+}
+
+void api_retrieve(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	t->in.data = t->rec.root_pa;
+	KUNIT_ASSERT_EQ_MSG(test, pci_liveupdate_flb_ops.retrieve(&t->in), 0,
+			    "%s", t->why);
+	t->has_rec = false;
+}
+
+void api_finish_flb(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	pci_liveupdate_flb_ops.finish(&t->in);
+	t->in.obj = NULL;
+	test_record_gone(test, &t->rec);
+}
+
+/*
+ * From preserved functions to the moment before the scan in the next kernel.
+ * The model keeps its registers meanwhile, as hardware does.
+ */
+void api_live_update(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct pci_liveupdate_index *copy = copy_index(test, t->out.obj);
+	u64 pos;
+
+	t->has_rec = true;
+	test_record_hand_over(test, &t->rec, copy);
+
+	/* What the outgoing kernel does not do: here it goes on. */
+	pci_liveupdate_index_for_each(t->out.obj, pos)
+		pci_liveupdate_index_remove(t->out.obj,
+					    PCI_LIVEUPDATE_POS_DOMAIN(pos),
+					    PCI_LIVEUPDATE_POS_BDF(pos));
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (t->devs[fn])
+			clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING,
+				  &t->devs[fn]->priv_flags);
+	}
+	api_end_outgoing(t);
+	api_remove_host(test);
+
+	api_retrieve(test);
+}
+
+/* Live update with all functions preserved, and the first scan after it. */
+void api_live_update_all(struct kunit *test)
+{
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	api_scan_all(test);
+}
+
+/* The suites */
+
+int api_suite_init(struct kunit_suite *suite)
+{
+	/* What it frees would be missing from, or added to, our counts. */
+	wait_for_initramfs();
+	return 0;
+}
+
+#ifdef CONFIG_PCI_DOMAINS_GENERIC
+/* There a host bridge needs a device tree to have a number of its own. */
+static bool domain_is_static(struct pci_bus *bus)
+{
+	return false;
+}
+#endif
+
+int api_test_init(struct kunit *test)
+{
+	struct api_test *t;
+
+	if (!liveupdate_enabled())
+		kunit_skip(test, "boot with liveupdate=on");
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return -ENOMEM;
+
+	test->priv = t;
+	model_init(&t->model, DOMAIN);
+	luo_file_set_init(&t->files);
+	test_record_init(test, &t->rec);
+	test_guard_begin(&t->guard);
+	kunit_activate_static_stub(test, pci_liveupdate_refuse_record,
+				   record_refusal);
+#ifdef CONFIG_PCI_DOMAINS_GENERIC
+	kunit_activate_static_stub(test, pci_liveupdate_domain_is_dynamic,
+				   domain_is_static);
+#endif
+	return 0;
+}
+
+void api_test_exit(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	if (!t)
+		return;
+
+	luo_file_unpreserve_files(&t->files);
+	luo_file_set_destroy(&t->files);
+	if (t->fh)
+		liveupdate_unregister_file_handler(t->fh);
+	api_remove_host(test);
+	if (t->out.obj) {
+		/* Whatever was removed is not in the record. */
+		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->out.obj),
+				0);
+		api_end_outgoing(t);
+	}
+	if (t->in.obj)
+		api_finish_flb(test);
+	if (t->has_rec)
+		test_record_reclaim(&t->rec);
+	xa_destroy(&t->rec.pages);
+	test_guard_end(test, &t->guard);
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of PCI live update: the record in the hands of LUO.
+ */
+
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/liveupdate.h>
+#include <linux/pci.h>
+#include <linux/sprintf.h>
+#include <linux/string.h>
+
+#include "test_pci_liveupdate_api.h"
+
+/* Reading the record */
+
+static void expect_in_why(struct kunit *test, u64 value)
+{
+	struct api_test *t = test->priv;
+	char text[24];
+
+	snprintf(text, sizeof(text), "%#llx", value);
+	KUNIT_EXPECT_TRUE_MSG(test, strstr(t->why, text), "no %s in \"%s\"",
+			      text, t->why);
+}
+
+/* Each kind of damage stops the boot, with a line that says what it is. */
+static void retrieve_refuses(struct kunit *test)
+{
+	const struct test_refusal *refusal = test->param_value;
+	struct pci_liveupdate_damage want = { .field = refusal->field };
+	struct api_test *t = test->priv;
+	char field[64];
+
+	t->has_rec = true;
+	test_record_sample(test, &t->rec, refusal->full);
+	refusal->damage(&t->rec, &want);
+	t->in.data = t->rec.root_pa;
+	if (!pci_liveupdate_flb_ops.retrieve(&t->in)) {
+		t->has_rec = false;
+		KUNIT_FAIL_AND_ABORT(test, "was not refused");
+	}
+	KUNIT_EXPECT_EQ(test, t->refusals, 1);
+	KUNIT_EXPECT_NULL(test, t->in.obj);
+	if (want.domain)
+		snprintf(field, sizeof(field),
+			 "%s of segment %04x is %#llx, expected ", want.field,
+			 want.domain, want.found);
+	else
+		snprintf(field, sizeof(field), "%s is %#llx, expected ",
+			 want.field, want.found);
+	KUNIT_EXPECT_TRUE_MSG(test, strstarts(t->why, field),
+			      "\"%s\" is not about \"%s\"", t->why, field);
+	expect_in_why(test, want.expected);
+
+	/* And nothing is treated as preserved. */
+	api_scan_all(test);
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
+}
+
+/* An entry is looked at when its function is enumerated. */
+static void scan_refuses_entry(struct kunit *test)
+{
+	struct pci_segment_ser *segment;
+	struct pci_function_ser *leaf;
+	struct api_test *t = test->priv;
+	u64 *buses;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	segment = test_record_segment(&t->rec, 0);
+	buses = phys_to_virt(segment->buses);
+	leaf = phys_to_virt(buses[0x05]);
+	leaf[PCI_DEVFN(3, 0)].reserved[1] = 0x5a;
+	api_scan_all(test);
+	KUNIT_EXPECT_EQ(test, t->refusals, 1);
+	KUNIT_EXPECT_STREQ(test, t->why,
+			   "reserved of segment 1234 is 0x5a, expected exactly 0x0");
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_CONV));
+	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, EP_A0));
+}
+
+/* A layout of other kernels is not passed over. */
+#define FOREIGN_NAME	"pci-v1"
+
+static void retrieve_refuses_foreign(struct kunit *test)
+{
+	static struct liveupdate_flb flb = { .compatible = FOREIGN_NAME };
+	struct liveupdate_flb_op_args args = { .flb = &flb };
+	struct api_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, -EPROTONOSUPPORT,
+			pci_liveupdate_foreign_ops.retrieve(&args));
+	KUNIT_EXPECT_EQ(test, t->refusals, 1);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(t->why, "\"" FOREIGN_NAME "\""));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(t->why, PCI_LUO_FLB_COMPATIBLE));
+}
+
+/* Files are finished, functions are not. */
+static void finish_flb_leftovers(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	api_finish(t, EP_A0);
+	api_finish_flb(test);
+	api_expect_logged(test, "1234:03:00.7 was preserved, but not finished");
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "1234:03:00.0 was"));
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
+	/* Nor later. */
+	api_remove_dev(t, EP_A1);
+	api_rescan(t);
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_A1));
+}
+
+/* Through LUO, with files */
+
+#define FH_COMPATIBLE	"pci-liveupdate-kunit"
+
+static const struct file_operations test_fops = {
+};
+
+/* Set to make the handler forget to unpreserve. */
+static bool forget_to_unpreserve;
+
+static bool fh_can_preserve(struct liveupdate_file_handler *fh,
+			    struct file *file)
+{
+	return file->f_op == &test_fops;
+}
+
+static int fh_preserve(struct liveupdate_file_op_args *args)
+{
+	struct pci_dev *dev = args->file->private_data;
+
+	return dev ? pci_liveupdate_outgoing_preserve(dev) : 0;
+}
+
+static void fh_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct pci_dev *dev = args->file->private_data;
+
+	if (dev && !forget_to_unpreserve)
+		pci_liveupdate_outgoing_unpreserve(dev);
+}
+
+static int fh_retrieve(struct liveupdate_file_op_args *args)
+{
+	return -EOPNOTSUPP;
+}
+
+static void fh_finish(struct liveupdate_file_op_args *args)
+{
+}
+
+static const struct liveupdate_file_ops fh_ops = {
+	.can_preserve = fh_can_preserve,
+	.preserve = fh_preserve,
+	.unpreserve = fh_unpreserve,
+	.retrieve = fh_retrieve,
+	.finish = fh_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler test_fh = {
+	.ops = &fh_ops,
+	.compatible = FH_COMPATIBLE,
+};
+
+static void register_fh(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, liveupdate_register_file_handler(&test_fh), 0);
+	t->fh = &test_fh;
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_register_fh(&test_fh), 0);
+}
+
+/* Have LUO preserve a file whose handler preserves @dev, if there is one. */
+static int preserve_file(struct luo_file_set *files, u64 token,
+			 struct pci_dev *dev)
+{
+	struct file *file;
+	int fd, err;
+
+	file = anon_inode_getfile("[pci-liveupdate-kunit]", &test_fops, dev,
+				  O_RDWR);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		fput(file);
+		return fd;
+	}
+
+	fd_install(fd, file);
+	err = luo_preserve_file(files, token, fd);
+	close_fd(fd);
+	return err;
+}
+
+/* The first file makes the record, others share it, the last one frees it. */
+static void luo_first_and_last_file(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct luo_file_set more;
+
+	luo_file_set_init(&more);
+	api_scan_all(test);
+	register_fh(test);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
+
+	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, t->devs[EP_CONV]), 0);
+	KUNIT_EXPECT_EQ(test, preserve_file(&more, 2, t->devs[PF]), 0);
+	KUNIT_EXPECT_TRUE(test, api_is_outgoing(t, EP_CONV));
+	/* There is one record: the first session's function is in the way. */
+	KUNIT_EXPECT_EQ(test, preserve_file(&more, 3, t->devs[EP_CONV]),
+			-EBUSY);
+	KUNIT_EXPECT_TRUE(test, api_is_outgoing(t, CONV_BR));
+
+	luo_file_unpreserve_files(&t->files);
+	KUNIT_EXPECT_FALSE(test, api_is_outgoing(t, CONV_BR));
+	KUNIT_EXPECT_TRUE(test, api_is_outgoing(t, PF));
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_unpreserve(t, EP_A0);
+
+	luo_file_unpreserve_files(&more);
+	KUNIT_EXPECT_FALSE(test, api_is_outgoing(t, RP_B));
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "not unpreserved"));
+	luo_file_set_destroy(&more);
+}
+
+/* If the handler fails, nothing is left, and LUO takes the record down. */
+static void luo_preserve_fails(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	register_fh(test);
+	KUNIT_EXPECT_EQ(test, preserve_file(&t->files, 1, t->devs[RP_A]),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, preserve_file(&t->files, 1, t->devs[EP_ACS]),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
+	KUNIT_EXPECT_EQ(test, preserve_file(&t->files, 1, t->devs[EP_A0]), 0);
+}
+
+static void luo_leftovers(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	register_fh(test);
+	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, t->devs[EP_A0]), 0);
+	forget_to_unpreserve = true;
+	luo_file_unpreserve_files(&t->files);
+	forget_to_unpreserve = false;
+	api_expect_logged(test, "1234:03:00.0 was preserved, but not unpreserved");
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_OUTGOING);
+
+	/* The next record has nothing of it. */
+	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, NULL), 0);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_unpreserve(t, EP_A0);
+}
+
+static void luo_register(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	register_fh(test);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_register_fh(&test_fh), -EEXIST);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_unregister_fh(&test_fh), 0);
+
+	/* A file of a handler that is not registered does not make a record. */
+	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, NULL), 0);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
+	luo_file_unpreserve_files(&t->files);
+
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_register_fh(&test_fh), 0);
+	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, NULL), 0);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_unpreserve(t, EP_A0);
+}
+
+/* The suite */
+
+static struct kunit_case flb_cases[] = {
+	KUNIT_CASE_PARAM(retrieve_refuses, test_refusal_gen_params),
+	KUNIT_CASE(scan_refuses_entry),
+	KUNIT_CASE(retrieve_refuses_foreign),
+	KUNIT_CASE(finish_flb_leftovers),
+	KUNIT_CASE(luo_first_and_last_file),
+	KUNIT_CASE(luo_preserve_fails),
+	KUNIT_CASE(luo_leftovers),
+	KUNIT_CASE(luo_register),
+	{ }
+};
+
+static struct kunit_suite flb_suite = {
+	.name = "pci_liveupdate_flb",
+	.suite_init = api_suite_init,
+	.init = api_test_init,
+	.exit = api_test_exit,
+	.test_cases = flb_cases,
+};
+
+kunit_test_suite(flb_suite);

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of PCI live update: what the previous kernel preserved.
+ */
+
+#include <kunit/test.h>
+#include <linux/bitops.h>
+#include <linux/err.h>
+#include <linux/minmax.h>
+#include <linux/pci.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "test_pci_liveupdate_api.h"
+
+/* Enumeration and finish */
+
+static const u32 domains[] = { DOMAIN, HIGH_DOMAIN };
+
+KUNIT_ARRAY_PARAM(domain, domains, test_domain_desc);
+
+static void incoming_flags(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	model_init(&t->model, *(const u32 *)test->param_value);
+	api_live_update_all(test);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		bool want = api_with_bridges(ALL_FUNCTIONS) & BIT(fn);
+
+		if (t->devs[fn])
+			KUNIT_EXPECT_EQ(test, want, api_is_preserved(t, fn));
+	}
+	/* It is the other side that has them. */
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
+	KUNIT_EXPECT_EQ(test, t->refusals, 0);
+}
+
+/* What the driver below has seen, by function. */
+static unsigned long probed, probed_preserved;
+
+static int spy_probe(struct pci_dev *dev, const struct pci_device_id *id)
+{
+	enum model_fn fn = dev->device - MODEL_DEVICE(0);
+
+	probed |= BIT(fn);
+	if (pci_liveupdate_incoming_is_preserved(dev))
+		probed_preserved |= BIT(fn);
+
+	return -ENODEV;
+}
+
+static const struct pci_device_id spy_ids[] = {
+	{ PCI_DEVICE(MODEL_VENDOR, PCI_ANY_ID) },
+	{ }
+};
+
+static struct pci_driver spy_driver = {
+	.name = "pci-liveupdate-kunit",
+	.id_table = spy_ids,
+	.probe = spy_probe,
+};
+
+/* A driver that binds at once knows already. */
+static void incoming_before_probe(struct kunit *test)
+{
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+
+	probed = 0;
+	probed_preserved = 0;
+	KUNIT_ASSERT_EQ(test, pci_register_driver(&spy_driver), 0);
+	api_scan(test);
+	pci_unregister_driver(&spy_driver);
+	KUNIT_EXPECT_EQ(test, probed & ALL_FUNCTIONS, ALL_FUNCTIONS);
+	KUNIT_EXPECT_EQ(test, probed_preserved,
+			probed & api_with_bridges(ALL_FUNCTIONS));
+}
+
+/* Each order of finish leaves the bridges that have something below. */
+static void finish_any_order(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	enum model_fn order[NR_FUNCTIONS];
+	unsigned int cases = 0;
+
+	/* 12 of the 120 orders, each function being the first in some. */
+	for (unsigned int nr = 0; nr < 120; nr += 10) {
+		unsigned long set = ALL_FUNCTIONS;
+
+		model_init(&t->model, DOMAIN);
+		api_live_update_all(test);
+		api_permutation(nr, NR_FUNCTIONS, order);
+		for (int i = 0; i < NR_FUNCTIONS; i++, cases++) {
+			api_finish(t, order[i]);
+			set &= ~BIT(order[i]);
+			api_expect_incoming(test, set);
+		}
+		api_remove_host(test);
+		api_finish_flb(test);
+	}
+	KUNIT_EXPECT_EQ(test, cases, 60);
+}
+
+static void finish_not_held(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_A0));
+	api_finish(t, EP_A0);
+	api_expect_logged(test, "cannot be finished");
+
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	/* The other side is another matter. */
+	api_finish(t, EP_A0);
+	api_expect_outgoing(test, BIT(EP_A0));
+
+	api_live_update(test);
+	api_scan_all(test);
+	api_finish(t, EP_A1);
+	api_finish(t, SW_DN_A);
+	pci_liveupdate_outgoing_unpreserve(t->devs[EP_A0]);
+	api_expect_incoming(test, BIT(EP_A0));
+	api_finish(t, EP_A0);
+	api_finish(t, EP_A0);
+	api_expect_incoming(test, 0);
+}
+
+/* Both sides at once: preserved by the previous kernel, and for the next. */
+static void both_sides(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	api_begin_outgoing(test);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_expect_outgoing(test, BIT(EP_A0));
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	api_finish(t, EP_A0);
+	api_expect_outgoing(test, BIT(EP_A0));
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0));
+	api_finish_flb(test);
+	api_expect_outgoing(test, BIT(EP_A0));
+	api_unpreserve(t, EP_A0);
+	api_expect_outgoing(test, 0);
+}
+
+/**
+ * struct other_card - Something else at a preserved BDF.
+ * @name:     Name of the case.
+ * @vendor:   What is XORed to the vendor ID.
+ * @device:   The same for the device ID.
+ * @hdr_type: The same for the header type.
+ */
+struct other_card {
+	const char *name;
+	u16 vendor;
+	u16 device;
+	u8 hdr_type;
+};
+
+static const struct other_card other_cards[] = {
+	{ "vendor", 0x0100, 0, 0 },
+	{ "device", 0, 0x0001, 0 },
+	{ "hdr_type", 0, 0, PCI_HEADER_TYPE_BRIDGE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(other_card, other_cards, name);
+
+static void incoming_other_card(struct kunit *test)
+{
+	const struct other_card *card = test->param_value;
+	struct api_test *t = test->priv;
+	unsigned long all = api_with_bridges(ALL_FUNCTIONS);
+	struct pci_liveupdate_index *index;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	index = t->in.obj;
+	model_set_id(&t->model, EP_CONV, MODEL_VENDOR ^ card->vendor,
+		     MODEL_DEVICE(EP_CONV) ^ card->device);
+	t->model.fns[EP_CONV].cfg[PCI_HEADER_TYPE] ^= card->hdr_type;
+	api_scan_all(test);
+
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_CONV));
+	api_expect_logged(test, "not treated as preserved");
+	/* The entry stays, and with it the bridges. */
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
+			hweight_long(all));
+	KUNIT_EXPECT_EQ(test, index->nr_marked, hweight_long(all) - 1);
+	api_finish(t, EP_CONV);
+	KUNIT_EXPECT_TRUE(test, api_contains(t, index, EP_CONV));
+	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, CONV_BR));
+}
+
+/* A bridge that forwards other numbers is not the one that was preserved. */
+static void incoming_other_numbers(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	model_set_buses(&t->model, RP_B, 0x08, 0x0a);
+	api_scan_all(test);
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, RP_B));
+	api_expect_logged(test, "was preserved with [bus 08-08], found with [bus 08-0a]");
+	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, PF));
+}
+
+/* A function that never shows up keeps the bridges above it. */
+static void incoming_absent(struct kunit *test)
+{
+	unsigned long all = api_with_bridges(ALL_FUNCTIONS);
+	struct pci_liveupdate_index *index;
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	index = t->in.obj;
+	t->model.fns[EP_CONV].absent = true;
+	api_scan(test);
+	KUNIT_EXPECT_NULL(test, t->devs[EP_CONV]);
+	KUNIT_EXPECT_EQ(test, index->nr_marked, hweight_long(all) - 1);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	for (int i = 0; i < NR_FUNCTIONS; i++) {
+		if (api_functions[i] != EP_CONV)
+			api_finish(t, api_functions[i]);
+	}
+	api_expect_incoming(test, BIT(EP_CONV));
+	api_finish_flb(test);
+	api_expect_logged(test, "1234:05:03.0 was preserved, but not finished");
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
+}
+
+static void enable_vfs_incoming(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	KUNIT_EXPECT_EQ(test, pci_enable_sriov(t->devs[PF], 1), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_num_vf(t->devs[PF]), 0);
+	api_finish(t, PF);
+	KUNIT_EXPECT_EQ(test, pci_enable_sriov(t->devs[PF], 1), 0);
+	KUNIT_EXPECT_EQ(test, pci_num_vf(t->devs[PF]), 1);
+	pci_disable_sriov(t->devs[PF]);
+}
+
+/* Removal while preserved by the previous kernel */
+
+/* The hardware goes first, with all that is below, and then the devices. */
+static void surprise_remove(struct api_test *t, enum model_fn fn)
+{
+	struct pci_dev *dev = t->devs[fn];
+
+	t->model.fns[fn].absent = true;
+	pci_dev_set_disconnected(dev, NULL);
+	if (dev->subordinate)
+		pci_walk_bus(dev->subordinate, pci_dev_set_disconnected, NULL);
+	api_remove_dev(t, fn);
+}
+
+static void remove_incoming(struct kunit *test)
+{
+	struct pci_liveupdate_index *index;
+	struct api_test *t = test->priv;
+	struct pci_dev *old;
+	u64 marked;
+
+	api_live_update_all(test);
+	index = t->in.obj;
+	marked = index->nr_marked;
+
+	/* A bridge with two functions. */
+	old = pci_dev_get(t->devs[EP_A0]);
+	api_remove_dev(t, SW_DN_A);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming_is_preserved(old));
+	KUNIT_EXPECT_EQ(test, index->nr_marked, marked - 3);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
+			hweight_long(api_with_bridges(ALL_FUNCTIONS)));
+	/* Whoever had it cannot finish it now. */
+	pci_liveupdate_incoming_finish(old);
+
+	api_rescan(t);
+	KUNIT_EXPECT_PTR_NE(test, t->devs[EP_A0], old);
+	pci_liveupdate_incoming_finish(old);
+	pci_dev_put(old);
+	KUNIT_EXPECT_EQ(test, index->nr_marked, marked);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	api_finish(t, EP_A0);
+	api_finish(t, EP_A1);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0) & ~BIT(EP_A1));
+}
+
+/* What comes back after a surprise removal is blank. */
+static void disconnect_incoming(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	surprise_remove(t, EP_CONV);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
+	api_expect_logged(test, "no longer preserved");
+
+	t->model.fns[EP_CONV].absent = false;
+	api_rescan(t);
+	KUNIT_ASSERT_NOT_NULL(test, t->devs[EP_CONV]);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
+}
+
+/* With a bridge go all below, also what was never found there. */
+static void disconnect_incoming_bridge(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	t->model.fns[EP_CONV].absent = true;
+	api_scan(test);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	surprise_remove(t, SW_UP);
+	api_expect_incoming(test, BIT(PF) | BIT(EP_ROOT));
+}
+
+/* The bridges between are not there either: only the record knows of them. */
+static void disconnect_incoming_range(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	t->model.fns[CONV_BR].absent = true;
+	api_scan(test);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	/* Buses 4 and 5, not 3 and 8 around them. */
+	surprise_remove(t, SW_DN_B);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
+}
+
+/* Configuration accesses */
+
+static void expect_same_log(struct kunit *test,
+			    const struct model_access *want,
+			    unsigned int nr_want)
+{
+	struct api_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, t->model.nr_log, nr_want);
+	for (unsigned int i = 0; i < min(nr_want, t->model.nr_log); i++) {
+		const struct model_access *found = &t->model.log[i];
+
+		if (!memcmp(found, &want[i], sizeof(*found)))
+			continue;
+		KUNIT_FAIL(test,
+			   "access %u is %s %02x:%02x %03x size %u, not %s %02x:%02x %03x size %u",
+			   i, found->write ? "write" : "read", found->bus,
+			   found->devfn, found->where, found->size,
+			   want[i].write ? "write" : "read", want[i].bus,
+			   want[i].devfn, want[i].where, want[i].size);
+		break;
+	}
+}
+
+static void scan_logged(struct kunit *test, struct model_access *log)
+{
+	struct api_test *t = test->priv;
+
+	memset(log, 0, MODEL_LOG_SIZE * sizeof(*log));
+	model_init(&t->model, DOMAIN);
+	t->model.log = log;
+	t->model.log_task = current;
+	api_scan_all(test);
+	api_remove_host(test);
+	KUNIT_ASSERT_LT(test, t->model.nr_log, MODEL_LOG_SIZE);
+}
+
+/* A device that is not in the record is enumerated as if there was none. */
+static void incoming_accesses(struct kunit *test)
+{
+	struct pci_function_ser entry = { .vendor = MODEL_VENDOR };
+	struct pci_liveupdate_index *index;
+	struct api_test *t = test->priv;
+	struct model_access *logs[2];
+	unsigned int nr_log;
+
+	for (int i = 0; i < 2; i++) {
+		logs[i] = kunit_kcalloc(test, MODEL_LOG_SIZE, sizeof(*logs[i]),
+					GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, logs[i]);
+	}
+	scan_logged(test, logs[0]);
+	nr_log = t->model.nr_log;
+	KUNIT_EXPECT_GT(test, nr_log, 1000);
+
+	/* The neighbours of what is there, and the same in another segment. */
+	index = pci_liveupdate_index_create();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(index));
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		u16 bdf = model_bdf(&t->model, fn);
+
+		KUNIT_ASSERT_EQ(test, 0,
+				pci_liveupdate_index_add(index, DOMAIN + 1,
+							 bdf, &entry));
+		KUNIT_ASSERT_EQ(test, 0,
+				pci_liveupdate_index_add(index, DOMAIN,
+							 bdf ^ 0x48, &entry));
+	}
+	t->has_rec = true;
+	test_record_hand_over(test, &t->rec, index);
+	api_retrieve(test);
+	scan_logged(test, logs[1]);
+	expect_same_log(test, logs[0], nr_log);
+	KUNIT_EXPECT_EQ(test, t->refusals, 0);
+}
+
+/* The suite */
+
+static struct kunit_case incoming_cases[] = {
+	KUNIT_CASE_SLOW(enable_vfs_incoming),
+	KUNIT_CASE_PARAM(incoming_flags, domain_gen_params),
+	KUNIT_CASE(incoming_before_probe),
+	KUNIT_CASE_SLOW(finish_any_order),
+	KUNIT_CASE(finish_not_held),
+	KUNIT_CASE(both_sides),
+	KUNIT_CASE_PARAM(incoming_other_card, other_card_gen_params),
+	KUNIT_CASE(incoming_other_numbers),
+	KUNIT_CASE(incoming_absent),
+	KUNIT_CASE(remove_incoming),
+	KUNIT_CASE(disconnect_incoming),
+	KUNIT_CASE(disconnect_incoming_bridge),
+	KUNIT_CASE(disconnect_incoming_range),
+	KUNIT_CASE(incoming_accesses),
+	{ }
+};
+
+static struct kunit_suite incoming_suite = {
+	.name = "pci_liveupdate_incoming",
+	.suite_init = api_suite_init,
+	.init = api_test_init,
+	.exit = api_test_exit,
+	.test_cases = incoming_cases,
+};
+
+kunit_test_suite(incoming_suite);

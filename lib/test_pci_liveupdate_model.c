@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of PCI live update: a PCI segment made of software.
+ */
+
+#include <linux/bitfield.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/numa.h>
+#include <linux/pci.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/unaligned.h>
+
+#include "test_pci_liveupdate.h"
+
+#define PCIE_CAP	0x40
+#define SRIOV_CAP	0x100
+
+/* There is no constant for a function that is not PCI Express. */
+#define CONVENTIONAL	0xff
+
+enum bar_type {
+	BAR_NONE,
+	BAR_MEM32,
+	BAR_MEM64,
+	BAR_IO,
+};
+
+struct bar_desc {
+	enum bar_type type;
+	u8 shift;
+};
+
+/**
+ * struct fn_desc - What a function of the model is when it is powered on.
+ * @parent:      The bridge above.
+ * @devfn:       Device and function number.
+ * @multi:       Whether it has the multi-function bit.
+ * @hdr_type:    Header type.
+ * @secondary:   Secondary bus number of a bridge.
+ * @subordinate: Subordinate bus number of a bridge.
+ * @pcie_type:   PCI_EXP_TYPE_*, or CONVENTIONAL.
+ * @bars:        The BARs; one after a 64-bit BAR is its upper half.
+ * @rom_shift:   log2 of the size of the expansion ROM.
+ */
+struct fn_desc {
+	enum model_fn parent;
+	u8 devfn;
+	bool multi;
+	u8 hdr_type;
+	u8 secondary;
+	u8 subordinate;
+	u8 pcie_type;
+	struct bar_desc bars[PCI_STD_NUM_BARS];
+	u8 rom_shift;
+};
+
+static const struct fn_desc fn_descs[NR_MODEL_FNS] = {
+	[RP_A] = {
+		.parent = ON_ROOT_BUS, .devfn = PCI_DEVFN(1, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x01, .subordinate = 0x07,
+		.pcie_type = PCI_EXP_TYPE_ROOT_PORT,
+		.bars = { { BAR_MEM32, 12 } },
+	},
+	[SW_UP] = {
+		.parent = RP_A, .devfn = PCI_DEVFN(0, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x02, .subordinate = 0x06,
+		.pcie_type = PCI_EXP_TYPE_UPSTREAM,
+		.bars = { { BAR_MEM64, 18 } },
+		.rom_shift = 11,
+	},
+	[SW_DN_A] = {
+		.parent = SW_UP, .devfn = PCI_DEVFN(0, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x03, .subordinate = 0x03,
+		.pcie_type = PCI_EXP_TYPE_DOWNSTREAM,
+	},
+	[EP_A0] = {
+		.parent = SW_DN_A, .devfn = PCI_DEVFN(0, 0), .multi = true,
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+		.bars = { { BAR_MEM64, 34 }, {}, { BAR_MEM32, 31 },
+			  { BAR_IO, 5 }, { BAR_MEM64, 12 } },
+		.rom_shift = 16,
+	},
+	[EP_A1] = {
+		.parent = SW_DN_A, .devfn = PCI_DEVFN(0, 7), .multi = true,
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+		.bars = { { BAR_MEM32, 4 }, { BAR_MEM32, 7 }, {}, {}, {},
+			  { BAR_IO, 2 } },
+	},
+	[SW_DN_B] = {
+		.parent = SW_UP, .devfn = PCI_DEVFN(31, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x04, .subordinate = 0x05,
+		.pcie_type = PCI_EXP_TYPE_DOWNSTREAM,
+	},
+	[CONV_BR] = {
+		.parent = SW_DN_B, .devfn = PCI_DEVFN(0, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x05, .subordinate = 0x05,
+		.pcie_type = PCI_EXP_TYPE_PCI_BRIDGE,
+	},
+	[EP_CONV] = {
+		.parent = CONV_BR, .devfn = PCI_DEVFN(3, 0),
+		.pcie_type = CONVENTIONAL,
+		.bars = { { BAR_IO, 8 }, { BAR_MEM32, 20 } },
+	},
+	[RP_B] = {
+		.parent = ON_ROOT_BUS, .devfn = PCI_DEVFN(2, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x08, .subordinate = 0x08,
+		.pcie_type = PCI_EXP_TYPE_ROOT_PORT,
+	},
+	[PF] = {
+		.parent = RP_B, .devfn = PCI_DEVFN(0, 0),
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+		.bars = { { BAR_MEM64, 14 } },
+	},
+	[VF_0] = {
+		.parent = RP_B, .devfn = PCI_DEVFN(0, 1),
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+	},
+	[VF_1] = {
+		.parent = RP_B, .devfn = PCI_DEVFN(0, 2),
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+	},
+	[RP_ACS] = {
+		.parent = ON_ROOT_BUS, .devfn = PCI_DEVFN(28, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x09, .subordinate = 0x09,
+		.pcie_type = PCI_EXP_TYPE_ROOT_PORT,
+	},
+	[EP_ACS] = {
+		.parent = RP_ACS, .devfn = PCI_DEVFN(0, 0),
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+	},
+	[CB_BR] = {
+		.parent = ON_ROOT_BUS, .devfn = PCI_DEVFN(29, 0),
+		.hdr_type = PCI_HEADER_TYPE_CARDBUS,
+		.pcie_type = CONVENTIONAL,
+	},
+	[EP_ROOT] = {
+		.parent = ON_ROOT_BUS, .devfn = PCI_DEVFN(31, 0),
+		.pcie_type = CONVENTIONAL,
+		.bars = { { BAR_MEM32, 15 } },
+	},
+};
+
+enum model_fn model_parent(enum model_fn fn)
+{
+	return fn_descs[fn].parent;
+}
+
+bool model_is_bridge(enum model_fn fn)
+{
+	return fn_descs[fn].hdr_type == PCI_HEADER_TYPE_BRIDGE;
+}
+
+bool model_is_vf(enum model_fn fn)
+{
+	return fn == VF_0 || fn == VF_1;
+}
+
+static u8 model_bus(struct model *model, enum model_fn fn)
+{
+	enum model_fn parent = model_parent(fn);
+
+	return parent == ON_ROOT_BUS ? 0 :
+	       model->fns[parent].cfg[PCI_SECONDARY_BUS];
+}
+
+u16 model_bdf(struct model *model, enum model_fn fn)
+{
+	return PCI_DEVID(model_bus(model, fn), fn_descs[fn].devfn);
+}
+
+/* What the record is to say of a function, worked out from the model only. */
+struct pci_function_ser model_entry(struct model *model, enum model_fn fn)
+{
+	const struct fn_desc *desc = &fn_descs[fn];
+	const u8 *cfg = model->fns[fn].cfg;
+	struct pci_function_ser entry = {
+		.vendor = get_unaligned_le16(cfg + PCI_VENDOR_ID),
+		.device = get_unaligned_le16(cfg + PCI_DEVICE_ID),
+		.hdr_type = desc->hdr_type,
+	};
+
+	for (int i = 0; i < PCI_STD_NUM_BARS; i++)
+		entry.bar_shift[i] = desc->bars[i].shift;
+	entry.bar_shift[PCI_SER_ROM] = desc->rom_shift;
+	if (model_is_bridge(fn)) {
+		entry.secondary = cfg[PCI_SECONDARY_BUS];
+		entry.subordinate = cfg[PCI_SUBORDINATE_BUS];
+	}
+
+	return entry;
+}
+
+/* Registers */
+
+void model_set_id(struct model *model, enum model_fn fn, u16 vendor,
+		  u16 device)
+{
+	put_unaligned_le16(vendor, model->fns[fn].cfg + PCI_VENDOR_ID);
+	put_unaligned_le16(device, model->fns[fn].cfg + PCI_DEVICE_ID);
+}
+
+void model_set_buses(struct model *model, enum model_fn fn, u8 secondary,
+		     u8 subordinate)
+{
+	u8 *cfg = model->fns[fn].cfg;
+
+	cfg[PCI_PRIMARY_BUS] = model_bus(model, fn);
+	cfg[PCI_SECONDARY_BUS] = secondary;
+	cfg[PCI_SUBORDINATE_BUS] = subordinate;
+}
+
+/* Address bits below the size of a BAR are hardwired to 0: that is its size. */
+static void init_bar(struct model_state *state, int pos, struct bar_desc bar)
+{
+	u64 writable = GENMASK_ULL(63, bar.shift);
+
+	switch (bar.type) {
+	case BAR_NONE:
+		return;
+	case BAR_IO:
+		state->cfg[pos] = PCI_BASE_ADDRESS_SPACE_IO;
+		break;
+	case BAR_MEM64:
+		state->cfg[pos] = PCI_BASE_ADDRESS_MEM_TYPE_64;
+		put_unaligned_le32(writable >> 32, state->writable + pos + 4);
+		break;
+	case BAR_MEM32:
+		break;
+	}
+	put_unaligned_le32(writable, state->writable + pos);
+}
+
+static void init_rom(struct model_state *state, int pos, u8 shift)
+{
+	if (shift)
+		put_unaligned_le32((u32)GENMASK_ULL(31, shift) |
+				   PCI_ROM_ADDRESS_ENABLE,
+				   state->writable + pos);
+}
+
+static void init_pcie_cap(struct model_state *state, u8 type)
+{
+	u8 *cap = state->cfg + PCIE_CAP;
+
+	state->cfg[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+	state->cfg[PCI_CAPABILITY_LIST] = PCIE_CAP;
+	cap[PCI_CAP_LIST_ID] = PCI_CAP_ID_EXP;
+	put_unaligned_le16(2 | FIELD_PREP(PCI_EXP_FLAGS_TYPE, type),
+			   cap + PCI_EXP_FLAGS);
+}
+
+static void init_sriov_cap(struct model_state *state)
+{
+	u8 *cap = state->cfg + SRIOV_CAP;
+	u8 *writable = state->writable + SRIOV_CAP;
+
+	put_unaligned_le32(PCI_EXT_CAP_ID_SRIOV | 1 << 16, cap);
+	put_unaligned_le16(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE,
+			   writable + PCI_SRIOV_CTRL);
+	put_unaligned_le16(2, cap + PCI_SRIOV_INITIAL_VF);
+	put_unaligned_le16(2, cap + PCI_SRIOV_TOTAL_VF);
+	put_unaligned_le16(0xffff, writable + PCI_SRIOV_NUM_VF);
+	put_unaligned_le16(1, cap + PCI_SRIOV_VF_OFFSET);
+	put_unaligned_le16(1, cap + PCI_SRIOV_VF_STRIDE);
+	put_unaligned_le16(MODEL_DEVICE(VF_0), cap + PCI_SRIOV_VF_DID);
+	put_unaligned_le32(0x553, cap + PCI_SRIOV_SUP_PGSIZE);
+	put_unaligned_le32(0xffffffff, writable + PCI_SRIOV_SYS_PGSIZE);
+}
+
+static void init_bridge(struct model *model, enum model_fn fn)
+{
+	struct model_state *state = &model->fns[fn];
+
+	model_set_buses(model, fn, fn_descs[fn].secondary,
+			fn_descs[fn].subordinate);
+	memset(state->writable + PCI_PRIMARY_BUS, 0xff, 3);
+	memset(state->writable + PCI_BRIDGE_CONTROL, 0xff, 2);
+	/* The limit is below the base: nothing is forwarded. */
+	put_unaligned_le16(0xfff0, state->cfg + PCI_MEMORY_BASE);
+	put_unaligned_le32(0xfff0fff0, state->writable + PCI_MEMORY_BASE);
+	init_rom(state, PCI_ROM_ADDRESS1, fn_descs[fn].rom_shift);
+}
+
+static void init_fn(struct model *model, enum model_fn fn)
+{
+	const struct fn_desc *desc = &fn_descs[fn];
+	struct model_state *state = &model->fns[fn];
+	u16 class = PCI_CLASS_MEMORY_OTHER;
+
+	if (model_is_bridge(fn))
+		class = PCI_CLASS_BRIDGE_PCI;
+	else if (desc->hdr_type == PCI_HEADER_TYPE_CARDBUS)
+		class = PCI_CLASS_BRIDGE_CARDBUS;
+
+	memset(state, 0, sizeof(*state));
+	model_set_id(model, fn, MODEL_VENDOR, MODEL_DEVICE(fn));
+	put_unaligned_le16(class, state->cfg + PCI_CLASS_DEVICE);
+	state->cfg[PCI_HEADER_TYPE] = desc->hdr_type |
+				      (desc->multi ? PCI_HEADER_TYPE_MFD : 0);
+	put_unaligned_le16(PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+			   PCI_COMMAND_MASTER, state->writable + PCI_COMMAND);
+
+	for (int i = 0; i < PCI_STD_NUM_BARS; i++)
+		init_bar(state, PCI_BASE_ADDRESS_0 + 4 * i, desc->bars[i]);
+	if (model_is_bridge(fn))
+		init_bridge(model, fn);
+	else if (!desc->hdr_type)
+		init_rom(state, PCI_ROM_ADDRESS, desc->rom_shift);
+	if (desc->pcie_type != CONVENTIONAL)
+		init_pcie_cap(state, desc->pcie_type);
+}
+
+void model_init(struct model *model, u32 domain)
+{
+	memset(model, 0, sizeof(*model));
+	model->domain = domain;
+#ifdef CONFIG_X86
+	model->sysdata.domain = domain;
+	model->sysdata.node = NUMA_NO_NODE;
+#endif
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++)
+		init_fn(model, fn);
+	init_sriov_cap(&model->fns[PF]);
+	/* Sunrise Point: what ACS it has is not where it should be. */
+	model_set_id(model, RP_ACS, PCI_VENDOR_ID_INTEL, 0x9d10);
+}
+
+/* Configuration cycles */
+
+static bool responds(struct model *model, enum model_fn fn)
+{
+	const u8 *sriov = model->fns[PF].cfg + SRIOV_CAP;
+	u16 ctrl = get_unaligned_le16(sriov + PCI_SRIOV_CTRL);
+
+	if (model->fns[fn].absent)
+		return false;
+	if (!model_is_vf(fn))
+		return true;
+
+	return !model->fns[PF].absent && ctrl & PCI_SRIOV_CTRL_VFE &&
+	       get_unaligned_le16(sriov + PCI_SRIOV_NUM_VF) > fn - VF_0;
+}
+
+/* A cycle gets where the bus numbers in the bridges above lead it. */
+static bool is_routed(struct model *model, enum model_fn fn, u8 bus)
+{
+	if (model_bus(model, fn) != bus)
+		return false;
+
+	for (fn = model_parent(fn); fn != ON_ROOT_BUS; fn = model_parent(fn)) {
+		const u8 *cfg = model->fns[fn].cfg;
+
+		if (model->fns[fn].absent || bus < cfg[PCI_SECONDARY_BUS] ||
+		    bus > cfg[PCI_SUBORDINATE_BUS])
+			return false;
+	}
+
+	return true;
+}
+
+static struct model_state *model_find(struct model *model, struct pci_bus *bus,
+				      unsigned int devfn)
+{
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (fn_descs[fn].devfn == devfn && responds(model, fn) &&
+		    is_routed(model, fn, bus->number))
+			return &model->fns[fn];
+	}
+
+	return NULL;
+}
+
+static void model_log(struct model *model, bool write, struct pci_bus *bus,
+		      unsigned int devfn, int where, int size, u32 val)
+{
+	if (!model->log || current != model->log_task)
+		return;
+
+	if (model->nr_log < MODEL_LOG_SIZE)
+		model->log[model->nr_log] = (struct model_access) {
+			.write = write,
+			.bus = bus->number,
+			.devfn = devfn,
+			.size = size,
+			.where = where,
+			.val = val,
+		};
+	model->nr_log++;
+}
+
+static int model_read(struct pci_bus *bus, unsigned int devfn, int where,
+		      int size, u32 *val)
+{
+	struct model *model = bus->sysdata;
+	struct model_state *state = model_find(model, bus, devfn);
+
+	*val = 0;
+	for (int i = 0; i < size; i++)
+		*val |= (u32)(state ? state->cfg[where + i] : 0xff) << 8 * i;
+	/* A VF leaves its IDs to the PF. */
+	if (state >= &model->fns[VF_0] && state <= &model->fns[VF_1] &&
+	    where < PCI_COMMAND)
+		*val = GENMASK(8 * size - 1, 0);
+
+	model_log(model, false, bus, devfn, where, size, *val);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int model_write(struct pci_bus *bus, unsigned int devfn, int where,
+		       int size, u32 val)
+{
+	struct model *model = bus->sysdata;
+	struct model_state *state = model_find(model, bus, devfn);
+
+	model_log(model, true, bus, devfn, where, size, val);
+	for (int i = where; state && i < where + size; i++, val >>= 8)
+		state->cfg[i] = (state->cfg[i] & ~state->writable[i]) |
+				(val & state->writable[i]);
+
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops model_ops = {
+	.read = model_read,
+	.write = model_write,
+};
+
+/* The host bridge */
+
+#ifdef CONFIG_X86
+/* The architecture takes what is behind a bus for its own. */
+static_assert(!offsetof(struct model, sysdata));
+#endif
+
+static void model_release(struct pci_host_bridge *host)
+{
+	struct model *model = host->release_data;
+
+	model->released = true;
+}
+
+/* Those numbers go back when the host bridge is freed. */
+static int model_take_number(struct model *model)
+{
+	if (!IS_ENABLED(CONFIG_PCI_DOMAINS_GENERIC) && !model->dynamic)
+		return PCI_DOMAIN_NR_NOT_SET;
+
+	return pci_bus_find_emul_domain_nr(model->domain, model->domain,
+					   model->domain);
+}
+
+/* Scan the segment as at boot; bus numbers stay as the bridges have them. */
+int model_scan(struct model *model)
+{
+	struct pci_host_bridge *host;
+	int err;
+
+	host = pci_alloc_host_bridge(0);
+	if (!host)
+		return -ENOMEM;
+
+	model->released = false;
+	host->sysdata = model;
+	host->ops = &model_ops;
+	pci_set_host_bridge_release(host, model_release, model);
+
+	err = model_take_number(model);
+	if (err < 0 && err != PCI_DOMAIN_NR_NOT_SET)
+		goto err_free_host;
+	host->domain_nr = err;
+
+	pci_lock_rescan_remove();
+	err = pci_scan_root_bus_bridge(host);
+	if (!err)
+		pci_bus_add_devices(host->bus);
+	pci_unlock_rescan_remove();
+	if (err)
+		goto err_free_host;
+
+	model->host = host;
+	return 0;
+
+err_free_host:
+	pci_free_host_bridge(host);
+	return err;
+}
+
+/*
+ * What pci_rescan_bus() does, but for assigning resources: the model has no
+ * memory to give, and a resource without any is forgotten.
+ */
+void model_rescan(struct model *model)
+{
+	pci_lock_rescan_remove();
+	pci_scan_child_bus(model->host->bus);
+	pci_bus_add_devices(model->host->bus);
+	pci_unlock_rescan_remove();
+}
+
+void model_remove_host(struct model *model)
+{
+	struct pci_host_bridge *host = model->host;
+
+	if (!host)
+		return;
+
+	model->host = NULL;
+	pci_lock_rescan_remove();
+	pci_stop_root_bus(host->bus);
+	pci_remove_root_bus(host->bus);
+	pci_unlock_rescan_remove();
+	pci_free_host_bridge(host);
+}
+
+/* The caller puts the device. */
+struct pci_dev *model_get_dev(struct model *model, enum model_fn fn)
+{
+	u16 bdf = model_bdf(model, fn);
+
+	return pci_get_domain_bus_and_slot(model->domain, PCI_BUS_NUM(bdf),
+					   bdf & 0xff);
+}
