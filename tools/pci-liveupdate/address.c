@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Addresses of PCI functions. An address is kept as the token that the
+ * function has in a session: domain << 16 | bus << 8 | devfn.
+ */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pci-liveupdate.h"
+
+static bool parse_hex(const char **text, size_t min, size_t max,
+		      unsigned long *value)
+{
+	size_t len = strspn(*text, "0123456789abcdefABCDEF");
+
+	if (len < min || len > max)
+		return false;
+
+	*value = strtoul(*text, NULL, 16);
+	*text += len;
+
+	return true;
+}
+
+/**
+ * address_parse - Read an address as lspci prints it.
+ * @text:    [domain:]bus:device.function
+ * @address: Where the address goes.
+ *
+ * Return: NULL, or what is wrong with @text.
+ */
+const char *address_parse(const char *text, __u64 *address)
+{
+	unsigned long domain = 0, bus, device, function;
+	const char *colon = strchr(text, ':');
+
+	if (colon && strchr(colon + 1, ':')) {
+		if (!parse_hex(&text, 4, 8, &domain) || *text++ != ':')
+			return "the domain is not 4 to 8 hex digits";
+	}
+	if (!parse_hex(&text, 2, 2, &bus) || *text++ != ':')
+		return "the bus is not 2 hex digits";
+	if (!parse_hex(&text, 2, 2, &device) || *text++ != '.')
+		return "the device is not 2 hex digits";
+	if (device > 0x1f)
+		return "the device is above 1f";
+	if (!parse_hex(&text, 1, 1, &function) || *text)
+		return "the function is not 1 digit";
+	if (function > 7)
+		return "the function is above 7";
+
+	*address = (__u64)domain << 16 | bus << 8 | device << 3 | function;
+
+	return NULL;
+}
+
+/**
+ * address_format - Write an address as the kernel names the function.
+ * @text:    Where the text goes.
+ * @address: An address.
+ *
+ * Return: The length of @text.
+ */
+int address_format(char text[ADDRESS_SIZE], __u64 address)
+{
+	return snprintf(text, ADDRESS_SIZE, "%04x:%02x:%02x.%x",
+			(unsigned int)(address >> 16),
+			(unsigned int)(address >> 8 & 0xff),
+			(unsigned int)(address >> 3 & 0x1f),
+			(unsigned int)(address & 7));
+}
+
+void address_list_add(struct address_list *list, __u64 address)
+{
+	if (list->nr == list->size) {
+		list->size = list->size ? list->size * 2 : 64;
+		list->items = memory_resize(list->items, list->size,
+					    sizeof(*list->items));
+	}
+	list->items[list->nr++] = address;
+}
+
+static int address_compare(const void *a, const void *b)
+{
+	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+
+	return (x > y) - (x < y);
+}
+
+/**
+ * address_list_find_twice - Find an address that is in a list twice.
+ * @list:    A list.
+ * @address: Where the lowest such address goes.
+ *
+ * Return: Whether there is one.
+ */
+bool address_list_find_twice(const struct address_list *list, __u64 *address)
+{
+	bool found = false;
+	__u64 *sorted;
+	size_t i;
+
+	if (list->nr < 2)
+		return false;
+
+	sorted = memory_resize(NULL, list->nr, sizeof(*sorted));
+	memcpy(sorted, list->items, list->nr * sizeof(*sorted));
+	qsort(sorted, list->nr, sizeof(*sorted), address_compare);
+
+	for (i = 1; i < list->nr && !found; i++) {
+		found = sorted[i] == sorted[i - 1];
+		*address = sorted[i];
+	}
+	free(sorted);
+
+	return found;
+}
+
+void address_list_free(struct address_list *list)
+{
+	free(list->items);
+	*list = (struct address_list){};
+}

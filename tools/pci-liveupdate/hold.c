@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Holding a session: the kernel lets go of it when its file is closed, so a
+ * process stays until it is told to stop.
+ *
+ * The signals that stop the program are blocked and asked for where stopping
+ * is safe. None has a handler, so no system call is interrupted half-way.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pci-liveupdate.h"
+
+static sigset_t stop_signals;
+static bool stopped;
+
+/* Return: Milliseconds since some moment in the past. */
+long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/*
+ * A signal that is ignored already stays so: nohup and shells that start a
+ * job in the background expect it.
+ */
+void stop_init(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction action;
+	size_t i;
+
+	sigemptyset(&stop_signals);
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		if (!sigaction(signals[i], NULL, &action) &&
+		    action.sa_handler != SIG_IGN)
+			sigaddset(&stop_signals, signals[i]);
+	sigprocmask(SIG_BLOCK, &stop_signals, NULL);
+}
+
+/**
+ * stop_wait - Wait until a signal asks the program to stop.
+ * @timeout_ms: How long to wait, or negative if there is no limit.
+ *
+ * Return: Whether the program is to stop, now and in later calls.
+ */
+bool stop_wait(int timeout_ms)
+{
+	struct timespec timeout = {
+		.tv_sec = timeout_ms / 1000,
+		.tv_nsec = timeout_ms % 1000 * 1000000L,
+	};
+
+	/* EINTR is possible all the same: SIGSTOP and SIGCONT cause it. */
+	while (!stopped) {
+		if (sigtimedwait(&stop_signals, NULL,
+				 timeout_ms < 0 ? NULL : &timeout) > 0)
+			stopped = true;
+		else if (errno == EAGAIN)
+			break;
+	}
+
+	return stopped;
+}
+
+static enum status hold_in_background(pid_t *holder)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid;
+
+	/* The holder must not keep a file system busy. */
+	if (null < 0 || chdir("/"))
+		return fail(STATUS_ENVIRONMENT, "/dev/null or /: %s",
+			    strerror(errno));
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return fail(STATUS_ENVIRONMENT,
+			    "no process to hold the session: %s",
+			    strerror(errno));
+	if (!pid) {
+		setsid();
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+	}
+	close(null);
+	*holder = pid ? pid : getpid();
+
+	return STATUS_OK;
+}
+
+/**
+ * hold_start - Begin to hold the session.
+ * @holder: Where the ID of the process that holds it goes: this one, or with
+ *          --background one that comes out of this call as well and whose
+ *          output goes nowhere.
+ *
+ * Return: STATUS_OK, or a line was printed.
+ */
+enum status hold_start(pid_t *holder)
+{
+	if (options.background)
+		return hold_in_background(holder);
+
+	*holder = getpid();
+
+	return STATUS_OK;
+}
+
+/**
+ * hold_wait - Hold the session until a signal.
+ * @holder: The process that hold_start() names.
+ *
+ * Return: Whether this process held it, and is to release it.
+ */
+bool hold_wait(pid_t holder)
+{
+	if (holder != getpid())
+		return false;
+
+	fflush(stdout);
+
+	return stop_wait(-1);
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sessions of the Live Update Orchestrator.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/liveupdate.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pci-liveupdate.h"
+
+/*
+ * Only one process can have the device open, and each needs it for one ioctl:
+ * when it is busy for as long as this, somebody holds it for good.
+ */
+#define BUSY_TIMEOUT_MS		5000
+#define BUSY_INTERVAL_MS	50
+
+static enum status session_name_check(const char *name)
+{
+	const char *c;
+
+	if (!*name)
+		return fail(STATUS_USAGE, "the name of the session is empty");
+
+	if (strlen(name) >= LIVEUPDATE_SESSION_NAME_LENGTH)
+		return fail(STATUS_USAGE,
+			    "the name of the session has %zu characters, %d is the most",
+			    strlen(name), LIVEUPDATE_SESSION_NAME_LENGTH - 1);
+
+	for (c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			return fail(STATUS_USAGE,
+				    "the name of the session '%s' has characters that are not printable ASCII",
+				    name);
+
+	return STATUS_OK;
+}
+
+static enum status device_open(int *fd)
+{
+	long long deadline = now_ms() + BUSY_TIMEOUT_MS;
+	char path[PATH_MAX];
+
+	path_format(path, "/dev/liveupdate");
+	while ((*fd = luo_sys_open(path)) == -EBUSY && now_ms() < deadline)
+		if (stop_wait(BUSY_INTERVAL_MS))
+			return fail(STATUS_INCOMPLETE,
+				    "stopped by a signal while %s was busy",
+				    path);
+
+	switch (*fd) {
+	case -ENOENT:
+	case -ENODEV:
+	case -ENXIO:
+		return fail(STATUS_ENVIRONMENT,
+			    "no %s: the kernel is built without CONFIG_LIVEUPDATE, or booted without liveupdate=on",
+			    path);
+	case -EACCES:
+	case -EPERM:
+		return fail(STATUS_ENVIRONMENT, "%s: %s: run as root", path,
+			    strerror(-*fd));
+	case -EBUSY:
+		return fail(STATUS_ENVIRONMENT,
+			    "%s is still busy after %d seconds: end the program that has it open",
+			    path, BUSY_TIMEOUT_MS / 1000);
+	case -EIO:
+		return fail(STATUS_REFUSED,
+			    "%s: the kernel cannot read the sessions of the previous kernel, its log says why: reboot",
+			    path);
+	}
+	if (*fd < 0)
+		return fail(STATUS_ENVIRONMENT, "%s: %s", path,
+			    strerror(-*fd));
+
+	return STATUS_OK;
+}
+
+/**
+ * luo_create_session - Create a session for the next kernel.
+ * @name:    Name of the session.
+ * @session: Where the file descriptor of the session goes.
+ *
+ * Return: STATUS_OK, or a line was printed.
+ */
+enum status luo_create_session(const char *name, int *session)
+{
+	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
+	enum status status;
+	int fd, err;
+
+	status = session_name_check(name);
+	if (!status)
+		status = device_open(&fd);
+	if (status)
+		return status;
+
+	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
+	err = luo_sys_ioctl(fd, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg);
+	close(fd);
+	*session = arg.fd;
+	switch (err) {
+	case 0:
+		return STATUS_OK;
+	case -EEXIST:
+		return fail(STATUS_REFUSED,
+			    "session '%s' exists: choose another name, or end the program that holds it",
+			    name);
+	case -ENOSPC:
+		return fail(STATUS_REFUSED,
+			    "session '%s': the kernel has no room for another session",
+			    name);
+	}
+
+	return fail(STATUS_REFUSED, "session '%s' cannot be created: %s", name,
+		    strerror(-err));
+}
+
+/**
+ * luo_retrieve_session - Take over a session of the previous kernel.
+ * @name:    Name of the session.
+ * @session: Where the file descriptor of the session goes.
+ *
+ * Return: STATUS_OK, or a line was printed.
+ */
+enum status luo_retrieve_session(const char *name, int *session)
+{
+	struct liveupdate_ioctl_retrieve_session arg = { .size = sizeof(arg) };
+	enum status status;
+	int fd, err;
+
+	status = session_name_check(name);
+	if (!status)
+		status = device_open(&fd);
+	if (status)
+		return status;
+
+	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
+	err = luo_sys_ioctl(fd, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg);
+	close(fd);
+	*session = arg.fd;
+	switch (err) {
+	case 0:
+		return STATUS_OK;
+	case -ENOENT:
+		return fail(STATUS_REFUSED,
+			    "session '%s' not found: the previous kernel did not hand it over, or it is finished",
+			    name);
+	case -EINVAL:
+		return fail(STATUS_REFUSED,
+			    "session '%s' is held by another program, which finishes it when it ends",
+			    name);
+	}
+
+	return fail(STATUS_REFUSED, "session '%s' cannot be retrieved: %s",
+		    name, strerror(-err));
+}
+
+/* Return: 0, or a negative errno. */
+int luo_preserve_fd(int session, int fd, __u64 token)
+{
+	struct liveupdate_session_preserve_fd arg = {
+		.size = sizeof(arg),
+		.fd = fd,
+		.token = token,
+	};
+
+	return luo_sys_ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
+}
+
+/* Return: A file descriptor, or a negative errno. */
+int luo_retrieve_fd(int session, __u64 token)
+{
+	struct liveupdate_session_retrieve_fd arg = {
+		.size = sizeof(arg),
+		.token = token,
+	};
+	int err;
+
+	err = luo_sys_ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg);
+
+	return err ? err : arg.fd;
+}
+
+/* Return: 0, or a negative errno. */
+int luo_finish(int session)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+
+	return luo_sys_ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The manifest: a memfd in each session that names the functions in it, since
+ * the kernel does not list what a session holds. It is text:
+ *
+ *	pci-liveupdate-manifest 1 2
+ *	0000:01:00.0
+ *	10000:e1:00.0
+ *
+ * The header holds the version and the number of addresses. Addresses are in
+ * the form that address_format() gives them, none is there twice, and every
+ * line ends in a newline.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pci-liveupdate.h"
+
+#define MANIFEST_NAME		"pci-liveupdate-manifest"
+#define MANIFEST_VERSION	1
+
+/* A name of 23 characters, 2 spaces, numbers of 10 and 20 digits, a NUL. */
+#define HEADER_SIZE		56
+
+/*
+ * A session has room for 10,000 blocks of 63 files: 630,000 addresses of at
+ * most 17 bytes are 10.7 MB.
+ */
+#define MANIFEST_MAX_SIZE	(16 << 20)
+
+#define MANIFEST_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
+			 F_SEAL_WRITE)
+
+/* Newer than the headers of some C libraries that are still in use. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL	0x0008U
+#endif
+
+static_assert(MANIFEST_TOKEN > ADDRESS_MAX, "a function has this token");
+
+static bool write_all(int fd, const char *text, size_t size)
+{
+	while (size) {
+		ssize_t written = write(fd, text, size);
+
+		if (written <= 0)
+			return false;
+		text += written;
+		size -= written;
+	}
+
+	return true;
+}
+
+static int header_format(char text[HEADER_SIZE], size_t nr)
+{
+	return snprintf(text, HEADER_SIZE, "%s %d %zu", MANIFEST_NAME,
+			MANIFEST_VERSION, nr);
+}
+
+static bool manifest_write(int fd, const struct address_list *list)
+{
+	size_t size, i;
+	char *text;
+	bool ok;
+
+	text = memory_resize(NULL, HEADER_SIZE + list->nr * ADDRESS_SIZE,
+			     sizeof(*text));
+	size = header_format(text, list->nr);
+	text[size++] = '\n';
+	for (i = 0; i < list->nr; i++) {
+		size += address_format(text + size, list->items[i]);
+		text[size++] = '\n';
+	}
+	ok = write_all(fd, text, size);
+	free(text);
+
+	return ok && !fcntl(fd, F_ADD_SEALS, MANIFEST_SEALS);
+}
+
+/**
+ * manifest_preserve - Add a manifest to a session.
+ * @session: A session that was created.
+ * @list:    The functions in it.
+ *
+ * Return: STATUS_OK, or a line was printed.
+ */
+enum status manifest_preserve(int session, const struct address_list *list)
+{
+	int fd = memfd_create(MANIFEST_NAME, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	enum status status = STATUS_OK;
+	int err;
+
+	if (fd < 0 || !manifest_write(fd, list)) {
+		status = fail(STATUS_ENVIRONMENT,
+			      "the memfd of the manifest: %s",
+			      strerror(errno));
+		goto out_close;
+	}
+
+	err = luo_preserve_fd(session, fd, MANIFEST_TOKEN);
+	if (err == -ENOENT)
+		status = fail(STATUS_REFUSED,
+			      "the kernel cannot preserve a memfd: it is built without CONFIG_LIVEUPDATE_MEMFD");
+	else if (err)
+		status = fail(STATUS_REFUSED,
+			      "the manifest cannot be preserved: %s",
+			      strerror(-err));
+
+out_close:
+	if (fd >= 0)
+		close(fd);
+
+	return status;
+}
+
+/* Cut a line off @text. Return: The line, or NULL if it is not a whole one. */
+static char *next_line(char **text, char *end)
+{
+	char *line = *text, *newline = memchr(line, '\n', end - line);
+
+	if (!newline)
+		return NULL;
+
+	*newline = '\0';
+	*text = newline + 1;
+
+	return line + strlen(line) == newline ? line : NULL;
+}
+
+static bool address_parse_exact(const char *line, __u64 *address)
+{
+	char text[ADDRESS_SIZE];
+
+	if (address_parse(line, address))
+		return false;
+	address_format(text, *address);
+
+	return !strcmp(line, text);
+}
+
+/* Return: NULL, or what is wrong with the @size bytes at @text. */
+static const char *manifest_parse(char *text, size_t size,
+				  struct address_list *list)
+{
+	char *end = text + size, *line, *header = next_line(&text, end);
+	char expected[HEADER_SIZE];
+	unsigned int version;
+	__u64 address;
+
+	if (!header || sscanf(header, MANIFEST_NAME " %9u", &version) != 1)
+		return "it has no header";
+	if (version != MANIFEST_VERSION)
+		return "its version is not known to this program";
+
+	while (text < end) {
+		line = next_line(&text, end);
+		if (!line || !address_parse_exact(line, &address))
+			return "a line of it is not an address";
+		address_list_add(list, address);
+	}
+	header_format(expected, list->nr);
+	if (strcmp(header, expected))
+		return "its header does not agree with its lines";
+	if (address_list_find_twice(list, &address))
+		return "an address is in it twice";
+
+	return NULL;
+}
+
+/* Return: NULL, or what is wrong with the file. */
+static const char *manifest_read(int fd, struct address_list *list)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	const char *reason;
+	struct stat st;
+	char *text;
+
+	/* Without these it might change while it is read. */
+	if (seals < 0 || (seals & MANIFEST_SEALS) != MANIFEST_SEALS)
+		return "it is not a sealed memfd";
+	if (fstat(fd, &st))
+		return strerror(errno);
+	if (st.st_size > MANIFEST_MAX_SIZE)
+		return "it is larger than any session needs";
+
+	text = memory_resize(NULL, st.st_size + 1, sizeof(*text));
+	if (pread(fd, text, st.st_size, 0) == st.st_size)
+		reason = manifest_parse(text, st.st_size, list);
+	else
+		reason = "it cannot be read";
+	free(text);
+
+	return reason;
+}
+
+/**
+ * manifest_retrieve - Read the manifest of a session.
+ * @session: A session that was retrieved.
+ * @list:    Where the functions in it are added.
+ *
+ * Return: 0; or a negative errno and @list is empty: -ENOENT if the session has
+ * no manifest, otherwise a line was printed.
+ */
+int manifest_retrieve(int session, struct address_list *list)
+{
+	int fd = luo_retrieve_fd(session, MANIFEST_TOKEN);
+	const char *reason;
+
+	if (fd == -ENOENT)
+		return fd;
+
+	reason = fd < 0 ? strerror(-fd) : manifest_read(fd, list);
+	if (fd >= 0)
+		close(fd);
+	if (!reason)
+		return 0;
+
+	warn("the manifest is not used, %s: the kernel's list is used instead",
+	     reason);
+	address_list_free(list);
+
+	return -EINVAL;
+}

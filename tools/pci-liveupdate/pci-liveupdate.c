@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pci-liveupdate - keep PCI functions running while the kernel is replaced.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pci-liveupdate.h"
+
+#define VERSION		"1.0"
+
+/* No path below the root is longer. */
+#define ROOT_MAX	(PATH_MAX - 256)
+
+struct options options = {
+	.root = "",
+};
+
+/**
+ * struct command - One thing the program can do.
+ * @name:       Its name.
+ * @run:        What does it.
+ * @min_args:   Number of arguments it needs.
+ * @max_args:   Number of arguments it takes.
+ * @background: It takes --background.
+ * @wait:       It takes --wait.
+ */
+struct command {
+	const char *name;
+	enum status (*run)(int argc, char **argv);
+	int min_args;
+	int max_args;
+	bool background;
+	bool wait;
+};
+
+static const struct command commands[] = {
+	{
+		.name = "preserve",
+		.run = command_preserve,
+		.min_args = 2,
+		.max_args = INT_MAX,
+		.background = true,
+	},
+	{
+		.name = "list",
+		.run = command_list,
+	},
+	{
+		.name = "retrieve",
+		.run = command_retrieve,
+		.min_args = 1,
+		.max_args = 1,
+		.background = true,
+		.wait = true,
+	},
+	{
+		.name = "finish",
+		.run = command_finish,
+		.min_args = 1,
+		.max_args = 1,
+		.wait = true,
+	},
+};
+
+static const char help[] =
+"Usage: pci-liveupdate [OPTION]... COMMAND\n"
+"Keep PCI functions running while the kernel is replaced by kexec.\n"
+"\n"
+"Commands:\n"
+"  preserve SESSION ADDRESS...  preserve all functions, or none, and hold the\n"
+"                               session until the kexec, or until a signal\n"
+"                               releases it; ADDRESS - reads the standard\n"
+"                               input, an address a line\n"
+"      pci-liveupdate -b preserve guests 0000:01:00.0 02:00.1 && kexec -e\n"
+"  list                         list what is preserved, for the next kernel\n"
+"                               and by the previous one\n"
+"      pci-liveupdate list\n"
+"  retrieve SESSION             retrieve all functions and hold the session\n"
+"                               until a signal, then finish it\n"
+"      pci-liveupdate -v retrieve guests\n"
+"  finish SESSION               retrieve all functions and finish the session\n"
+"      pci-liveupdate finish guests\n"
+"\n"
+"Options:\n"
+"  -b, --background    preserve, retrieve: leave the session to a process in the\n"
+"                      background, and print its ID, once all is done\n"
+"  -w, --wait SECONDS  retrieve, finish: wait for functions that are not bound\n"
+"                      to pci-liveupdate-stub\n"
+"  -j, --json          print one JSON object\n"
+"  -q, --quiet         print errors only, and with -b the process ID\n"
+"  -v, --verbose       print each function\n"
+"      --root DIR      use DIR/dev and DIR/sys instead of /dev and /sys\n"
+"  -h, --help          print this help\n"
+"  -V, --version       print the version\n"
+"\n"
+"Exit status:\n"
+"  0  all is done; so it is when a signal ends the hold\n"
+"  1  usage: an option, an address or a name is wrong\n"
+"  2  environment: a file, a driver, a function or a permission is missing\n"
+"  3  the kernel refused\n"
+"  4  incomplete: functions are missing or not retrieved, or a signal came early\n";
+
+enum {
+	OPTION_ROOT = UCHAR_MAX + 1,
+};
+
+static const struct option long_options[] = {
+	{ "background", no_argument, NULL, 'b' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "root", required_argument, NULL, OPTION_ROOT },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "wait", required_argument, NULL, 'w' },
+	{}
+};
+
+static enum status usage_error(const char *what, const char *which)
+{
+	return fail(STATUS_USAGE, "%s%s: see " PROGRAM " --help", what, which);
+}
+
+/* A descriptor of LUO must not be mistaken for a standard file. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static enum status set_root(const char *text)
+{
+	static char root[PATH_MAX];
+
+	/* The program may change its working directory. */
+	if (!realpath(text, root))
+		return fail(STATUS_ENVIRONMENT, "%s: %s", text,
+			    strerror(errno));
+	if (strlen(root) > ROOT_MAX)
+		return usage_error("too long for --root: ", root);
+	options.root = root;
+
+	return STATUS_OK;
+}
+
+static enum status set_wait(const char *text)
+{
+	char *end;
+
+	errno = 0;
+	options.wait = strtol(text, &end, 10);
+	if (errno || end == text || *end || options.wait < 0 ||
+	    options.wait > INT_MAX)
+		return usage_error("--wait needs a number of seconds, not ",
+				   text);
+
+	return STATUS_OK;
+}
+
+/* @print becomes what the user wants to read instead of running a command. */
+static enum status set_option(int option, char **argv, const char **print)
+{
+	switch (option) {
+	case 'b':
+		options.background = true;
+		break;
+	case 'h':
+		*print = help;
+		break;
+	case 'j':
+		options.json = true;
+		break;
+	case 'q':
+		options.quiet = true;
+		break;
+	case 'v':
+		options.verbose = true;
+		break;
+	case 'V':
+		*print = PROGRAM " " VERSION "\n";
+		break;
+	case 'w':
+		return set_wait(optarg);
+	case OPTION_ROOT:
+		return set_root(optarg);
+	case ':':
+		return usage_error("no argument for ", argv[optind - 1]);
+	default:
+		return usage_error("unknown option ", argv[optind - 1]);
+	}
+
+	return STATUS_OK;
+}
+
+static enum status check_command(const struct command *command, int nr_args)
+{
+	if (nr_args < command->min_args)
+		return usage_error("arguments are missing for ", command->name);
+	if (nr_args > command->max_args)
+		return usage_error("too many arguments for ", command->name);
+	if (options.background && !command->background)
+		return usage_error("--background is not for ", command->name);
+	if (options.wait && !command->wait)
+		return usage_error("--wait is not for ", command->name);
+	if (options.quiet && options.verbose)
+		return usage_error("--quiet contradicts --verbose", "");
+
+	return STATUS_OK;
+}
+
+static enum status find_command(const char *name,
+				const struct command **command)
+{
+	size_t i;
+
+	if (!name)
+		return usage_error("no command", "");
+
+	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (!strcmp(name, commands[i].name)) {
+			*command = &commands[i];
+			return STATUS_OK;
+		}
+	}
+
+	return usage_error("unknown command ", name);
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command = NULL;
+	enum status status = STATUS_OK;
+	const char *print = NULL;
+	int option;
+
+	open_standard_files();
+	opterr = 0;
+	while (!status && (option = getopt_long(argc, argv, ":bhjqvVw:",
+						long_options, NULL)) != -1)
+		status = set_option(option, argv, &print);
+	if (!status && print) {
+		fputs(print, stdout);
+		options.json = false;
+		return output_finish(NULL, STATUS_OK);
+	}
+
+	argc -= optind + 1;
+	argv += optind;
+	if (!status)
+		status = find_command(*argv, &command);
+	if (!status)
+		status = check_command(command, argc);
+	if (!status)
+		status = command->run(argc, argv + 1);
+
+	return output_finish(command ? command->name : NULL, status);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the source files of pci-liveupdate share, a section a file.
+ */
+
+#ifndef _PCI_LIVEUPDATE_H
+#define _PCI_LIVEUPDATE_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define PROGRAM		"pci-liveupdate"
+#define STUB_DRIVER	"pci-liveupdate-stub"
+
+/* What the program exits with. The order of precedence is the caller's. */
+enum status {
+	STATUS_OK,
+	STATUS_USAGE,
+	STATUS_ENVIRONMENT,
+	STATUS_REFUSED,
+	STATUS_INCOMPLETE,
+};
+
+/**
+ * struct options - What the command line asks for.
+ * @root:       Prefix of every path under /dev and /sys.
+ * @wait:       Seconds to wait for functions that are not bound.
+ * @json:       Print one JSON object instead of text.
+ * @quiet:      Print errors, and the process that holds a session, only.
+ * @verbose:    Print each function.
+ * @background: Hold the session in a process of its own.
+ */
+struct options {
+	const char *root;
+	long wait;
+	bool json;
+	bool quiet;
+	bool verbose;
+	bool background;
+};
+
+extern struct options options;
+
+/* output.c */
+
+#define __printf(a, b)	__attribute__(( \
+	format(printf, a, b)))
+
+__printf(1, 2) void warn(const char *fmt, ...);
+__printf(2, 3) enum status fail(enum status status, const char *fmt, ...);
+__printf(1, 2) void say(const char *fmt, ...);
+void say_holder(pid_t holder);
+
+void json_open(const char *key, char bracket);
+void json_close(char bracket);
+void json_string(const char *key, const char *value);
+void json_number(const char *key, unsigned long long value);
+void json_bool(const char *key, bool value);
+void json_finish(enum status status);
+enum status output_finish(const char *command, enum status status);
+
+void *memory_resize(void *memory, size_t nr, size_t size);
+
+/* address.c */
+
+/* The longest address is ffffffff:ff:1f.7. */
+#define ADDRESS_LEN	16
+#define ADDRESS_SIZE	(ADDRESS_LEN + 1)
+
+/* The token of a function in a session: 32 bits domain, 8 bus, 8 devfn. */
+#define ADDRESS_MAX	0xffffffffffffULL
+
+/**
+ * struct address_list - Addresses in the order they were added.
+ * @items: The addresses.
+ * @nr:    Number of addresses.
+ * @size:  Number of addresses there is room for.
+ */
+struct address_list {
+	__u64 *items;
+	size_t nr;
+	size_t size;
+};
+
+const char *address_parse(const char *text, __u64 *address);
+int address_format(char text[ADDRESS_SIZE], __u64 address);
+void address_list_add(struct address_list *list, __u64 address);
+bool address_list_find_twice(const struct address_list *list, __u64 *address);
+void address_list_free(struct address_list *list);
+
+/* function.c */
+
+enum function_state {
+	FUNCTION_ABSENT,
+	FUNCTION_UNBOUND,
+	FUNCTION_BOUND,
+};
+
+__printf(2, 3) void path_format(char *path, const char *fmt, ...);
+enum status stub_check(void);
+enum function_state function_state(__u64 address);
+bool function_is_virtual(__u64 address);
+void function_explain(__u64 address);
+enum status function_open(__u64 address, int *fd);
+
+/* record.c */
+
+enum record_side {
+	RECORD_OUTGOING,
+	RECORD_INCOMING,
+	RECORD_NR_SIDES,
+};
+
+enum record_kind {
+	RECORD_FUNCTION,
+	RECORD_BRIDGE,
+	RECORD_DAMAGED,
+	RECORD_NR_KINDS,
+};
+
+/**
+ * struct record - A line of the kernel's list of what is preserved.
+ * @address: The function.
+ * @side:    Handed to the next kernel, or received from the previous one.
+ * @kind:    What is preserved at @address.
+ * @vendor:  Vendor ID.
+ * @device:  Device ID.
+ * @absent:  No device was found and adopted.
+ */
+struct record {
+	__u64 address;
+	enum record_side side;
+	enum record_kind kind;
+	__u16 vendor;
+	__u16 device;
+	bool absent;
+};
+
+struct record_list {
+	struct record *items;
+	size_t nr;
+	size_t size;
+};
+
+#define RECORD_ID_SIZE	sizeof("1234:11e8")
+
+extern const char *const record_sides[RECORD_NR_SIDES];
+extern const char *const record_kinds[RECORD_NR_KINDS];
+
+const char *record_state(const struct record *record);
+void record_id(const struct record *record, char text[RECORD_ID_SIZE]);
+enum status record_list_read(struct record_list *list);
+void record_list_free(struct record_list *list);
+
+/* manifest.c */
+
+/* No function can have this token, see ADDRESS_MAX. */
+#define MANIFEST_TOKEN	(~0ULL)
+
+enum status manifest_preserve(int session, const struct address_list *list);
+int manifest_retrieve(int session, struct address_list *list);
+
+/* luo.c */
+
+enum status luo_create_session(const char *name, int *session);
+enum status luo_retrieve_session(const char *name, int *session);
+int luo_preserve_fd(int session, int fd, __u64 token);
+int luo_retrieve_fd(int session, __u64 token);
+int luo_finish(int session);
+
+/* luo_sys.c */
+
+int luo_sys_open(const char *path);
+int luo_sys_ioctl(int fd, unsigned long request, void *arg);
+
+/* hold.c */
+
+long long now_ms(void);
+void stop_init(void);
+bool stop_wait(int timeout_ms);
+enum status hold_start(pid_t *holder);
+bool hold_wait(pid_t holder);
+
+/* list.c, preserve.c, retrieve.c */
+
+enum status command_list(int argc, char **argv);
+enum status command_preserve(int argc, char **argv);
+enum status command_retrieve(int argc, char **argv);
+enum status command_finish(int argc, char **argv);
+
+#endif /* _PCI_LIVEUPDATE_H */

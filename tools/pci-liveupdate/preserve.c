@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The preserve command: all functions, or none.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pci-liveupdate.h"
+
+static enum status add_address(struct address_list *list, const char *text)
+{
+	const char *reason;
+	__u64 address;
+
+	reason = address_parse(text, &address);
+	if (reason)
+		return fail(STATUS_USAGE,
+			    "'%s' is not an address like 0000:01:00.0: %s",
+			    text, reason);
+	address_list_add(list, address);
+
+	return STATUS_OK;
+}
+
+static enum status add_stdin(struct address_list *list)
+{
+	enum status status = STATUS_OK;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	while (!status && (len = getline(&line, &size, stdin)) > 0) {
+		if (line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (strlen(line) != (size_t)len)
+			status = fail(STATUS_USAGE,
+				      "a line of the standard input has a NUL character");
+		else if (len)
+			status = add_address(list, line);
+	}
+	free(line);
+	if (ferror(stdin))
+		return fail(STATUS_ENVIRONMENT, "standard input: %s",
+			    strerror(errno));
+
+	return status;
+}
+
+static enum status read_addresses(struct address_list *list, int argc,
+				  char **argv)
+{
+	char text[ADDRESS_SIZE];
+	enum status status;
+	__u64 address;
+	int i;
+
+	for (i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "-"))
+			status = add_address(list, argv[i]);
+		else
+			status = add_stdin(list);
+		if (status)
+			return status;
+	}
+	if (!list->nr)
+		return fail(STATUS_USAGE,
+			    "the standard input has no addresses");
+
+	if (address_list_find_twice(list, &address)) {
+		address_format(text, address);
+		return fail(STATUS_USAGE, "%s is named twice", text);
+	}
+
+	return STATUS_OK;
+}
+
+/* Every function that is not ready is named, so that one run shows them all. */
+static enum status check_functions(const struct address_list *list)
+{
+	enum status status;
+	size_t i;
+
+	status = stub_check();
+	if (status)
+		return status;
+
+	for (i = 0; i < list->nr; i++) {
+		if (function_state(list->items[i]) == FUNCTION_BOUND)
+			continue;
+		function_explain(list->items[i]);
+		status = STATUS_ENVIRONMENT;
+	}
+
+	return status;
+}
+
+static enum status refuse(__u64 address, int err)
+{
+	char text[ADDRESS_SIZE];
+	const char *reason;
+
+	switch (err) {
+	case -EBUSY:
+		reason = "another session has it already";
+		break;
+	case -EINVAL:
+		reason = function_is_virtual(address) ?
+			 "it is a virtual function, only physical functions can be" :
+			 "it is not of a kind that can be, the kernel's log says why";
+		break;
+	case -EOPNOTSUPP:
+		reason = "the way it is set up does not allow it, the kernel's log says why";
+		break;
+	case -ENOSPC:
+		reason = "the session is full, use another one for the rest";
+		break;
+	case -ENOENT:
+		reason = "the kernel knows no way to preserve its file";
+		break;
+	case -ENODEV:
+		reason = "it has just been removed";
+		break;
+	default:
+		reason = strerror(-err);
+	}
+	address_format(text, address);
+
+	return fail(STATUS_REFUSED, "%s cannot be preserved: %s", text, reason);
+}
+
+/*
+ * The session keeps a reference to the file, so the descriptor is not needed
+ * any more: no limit on open files stands in the way of many functions.
+ */
+static enum status preserve_function(int session, __u64 address)
+{
+	char text[ADDRESS_SIZE];
+	enum status status;
+	int fd, err;
+
+	status = function_open(address, &fd);
+	if (status)
+		return status;
+
+	err = luo_preserve_fd(session, fd, address);
+	close(fd);
+	if (err)
+		return refuse(address, err);
+
+	if (options.verbose) {
+		address_format(text, address);
+		say("%s: preserved", text);
+	}
+
+	return STATUS_OK;
+}
+
+static enum status preserve_all(int session, const struct address_list *list)
+{
+	enum status status;
+	size_t i;
+
+	status = manifest_preserve(session, list);
+	for (i = 0; !status && !stop_wait(0) && i < list->nr; i++)
+		status = preserve_function(session, list->items[i]);
+	if (!status && stop_wait(0))
+		status = fail(STATUS_INCOMPLETE,
+			      "stopped by a signal, nothing is preserved");
+
+	return status;
+}
+
+static void report(const char *name, size_t nr, pid_t holder)
+{
+	if (options.json) {
+		json_open(NULL, '{');
+		json_string("command", "preserve");
+		json_string("session", name);
+		json_number("functions", nr);
+		json_number("preserved", nr);
+		json_number("holder", holder);
+		json_finish(STATUS_OK);
+	}
+	say("session %s: %zu of %zu functions preserved", name, nr, nr);
+	say_holder(holder);
+}
+
+static enum status preserve_session(const char *name,
+				    const struct address_list *list)
+{
+	bool released = false;
+	enum status status;
+	pid_t holder;
+	int session;
+
+	stop_init();
+	status = luo_create_session(name, &session);
+	if (status)
+		return status;
+
+	status = preserve_all(session, list);
+	if (!status)
+		status = hold_start(&holder);
+	if (!status) {
+		report(name, list->nr, holder);
+		released = hold_wait(holder);
+	}
+	close(session);
+	if (released)
+		say("session %s: released, nothing is preserved", name);
+
+	return status;
+}
+
+enum status command_preserve(int argc, char **argv)
+{
+	struct address_list list = {};
+	enum status status;
+
+	status = read_addresses(&list, argc - 1, argv + 1);
+	if (!status)
+		status = check_functions(&list);
+	if (!status)
+		status = preserve_session(argv[0], &list);
+	address_list_free(&list);
+
+	return status;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's list of what is preserved, as it stands in debugfs:
+ *
+ *	# side address vendor:device kind state
+ *	# incoming record version 1 at 0x1c5d000 of 52 kB
+ *	outgoing 0000:01:00.0 1234:11e8 function present
+ *	incoming 0000:00:02.0 1b36:000c bridge absent
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pci-liveupdate.h"
+
+#define DEBUGFS		"/sys/kernel/debug"
+#define RECORDS		DEBUGFS "/pci_liveupdate"
+
+#define NR_FIELDS	5
+
+const char *const record_sides[RECORD_NR_SIDES] = {
+	[RECORD_OUTGOING] = "outgoing",
+	[RECORD_INCOMING] = "incoming",
+};
+
+const char *const record_kinds[RECORD_NR_KINDS] = {
+	[RECORD_FUNCTION] = "function",
+	[RECORD_BRIDGE] = "bridge",
+	[RECORD_DAMAGED] = "damaged",
+};
+
+static const char *const record_states[] = { "present", "absent" };
+
+const char *record_state(const struct record *record)
+{
+	return record_states[record->absent];
+}
+
+/* Write vendor and device as lspci -n prints them. */
+void record_id(const struct record *record, char text[RECORD_ID_SIZE])
+{
+	snprintf(text, RECORD_ID_SIZE, "%04x:%04x", record->vendor,
+		 record->device);
+}
+
+/* Return: The index of @word in @names, or -1. */
+static int word_index(const char *word, const char *const *names, int nr)
+{
+	int i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(word, names[i]))
+			return i;
+
+	return -1;
+}
+
+static bool id_parse(const char *text, struct record *record)
+{
+	char id[RECORD_ID_SIZE];
+
+	if (sscanf(text, "%4hx:%4hx", &record->vendor, &record->device) != 2)
+		return false;
+	record_id(record, id);
+
+	return !strcmp(text, id);
+}
+
+static bool record_parse(char *line, struct record *record)
+{
+	int side, kind, state, nr = 0;
+	char *fields[NR_FIELDS + 1];
+	char *save = NULL;
+
+	do
+		fields[nr] = strtok_r(nr ? NULL : line, " \t\n", &save);
+	while (fields[nr] && ++nr <= NR_FIELDS);
+	if (nr != NR_FIELDS)
+		return false;
+
+	side = word_index(fields[0], record_sides, RECORD_NR_SIDES);
+	kind = word_index(fields[3], record_kinds, RECORD_NR_KINDS);
+	state = word_index(fields[4], record_states, 2);
+	if (side < 0 || kind < 0 || state < 0)
+		return false;
+
+	*record = (struct record) {
+		.side = side,
+		.kind = kind,
+		.absent = state,
+	};
+
+	return !address_parse(fields[1], &record->address) &&
+	       id_parse(fields[2], record);
+}
+
+static bool debugfs_is_empty(void)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	bool empty = true;
+	DIR *dir;
+
+	path_format(path, DEBUGFS);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			empty = false;
+	closedir(dir);
+
+	return empty;
+}
+
+static enum status record_list_open(const char *path, FILE **file)
+{
+	char debugfs[PATH_MAX];
+
+	*file = fopen(path, "re");
+	if (*file)
+		return STATUS_OK;
+
+	switch (errno) {
+	case ENOENT:
+		path_format(debugfs, DEBUGFS);
+		if (debugfs_is_empty())
+			return fail(STATUS_ENVIRONMENT,
+				    "debugfs is not mounted: mount -t debugfs none %s",
+				    debugfs);
+		return fail(STATUS_ENVIRONMENT,
+			    "no %s: the kernel is built without CONFIG_PCI_LIVEUPDATE or CONFIG_DEBUG_FS, or booted without liveupdate=on",
+			    path);
+	case EACCES:
+	case EPERM:
+		return fail(STATUS_ENVIRONMENT,
+			    "%s: %s: run as root, with a kernel that is not locked down",
+			    path, strerror(errno));
+	}
+
+	return fail(STATUS_ENVIRONMENT, "%s: %s", path, strerror(errno));
+}
+
+static void record_list_add(struct record_list *list,
+			    const struct record *record)
+{
+	if (list->nr == list->size) {
+		list->size = list->size ? list->size * 2 : 64;
+		list->items = memory_resize(list->items, list->size,
+					    sizeof(*list->items));
+	}
+	list->items[list->nr++] = *record;
+}
+
+/**
+ * record_list_read - Read the kernel's list of what is preserved.
+ * @list: Where the records are added.
+ *
+ * Return: STATUS_OK, or a line was printed.
+ */
+enum status record_list_read(struct record_list *list)
+{
+	char path[PATH_MAX], *line = NULL;
+	size_t size = 0, nr_lines = 0;
+	enum status status;
+	struct record record;
+	bool known = true;
+	FILE *file;
+
+	path_format(path, RECORDS);
+	status = record_list_open(path, &file);
+	if (status)
+		return status;
+
+	while (known && getline(&line, &size, file) > 0) {
+		nr_lines++;
+		if (*line == '#')
+			continue;
+		known = nr_lines > 1 && record_parse(line, &record);
+		if (known)
+			record_list_add(list, &record);
+	}
+	if (ferror(file))
+		status = fail(STATUS_ENVIRONMENT, "%s: %s", path,
+			      strerror(errno));
+	else if (!known || !nr_lines)
+		status = fail(STATUS_ENVIRONMENT,
+			      "%s: line %zu is not known to this program: use the one that belongs to the kernel",
+			      path, nr_lines);
+	free(line);
+	fclose(file);
+
+	return status;
+}
+
+void record_list_free(struct record_list *list)
+{
+	free(list->items);
+	*list = (struct record_list){};
+}

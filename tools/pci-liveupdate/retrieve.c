@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The retrieve and finish commands: what the previous kernel preserved.
+ *
+ * A retrieve that fails cannot be repeated, so a function that is not bound to
+ * the stub is not tried. The session cannot finish without it, and stays with
+ * the kernel for the next process that asks. What does not exist any more is
+ * tried all the same: this fails, and no longer keeps the session from
+ * finishing.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pci-liveupdate.h"
+
+#define WAIT_INTERVAL_MS	200
+
+/**
+ * enum retrieval - What has become of a function.
+ * @PENDING:   Not tried, since it is not bound to the stub.
+ * @RETRIEVED: The kernel gave the file back.
+ * @MISSING:   It does not exist in this kernel.
+ * @FAILED:    The kernel did not give the file back.
+ * @FOREIGN:   It is not in this session.
+ */
+enum retrieval {
+	PENDING,
+	RETRIEVED,
+	MISSING,
+	FAILED,
+	FOREIGN,
+	NR_RETRIEVALS,
+};
+
+static const char *const retrieval_names[NR_RETRIEVALS] = {
+	[PENDING] = "pending",
+	[RETRIEVED] = "retrieved",
+	[MISSING] = "missing",
+	[FAILED] = "failed",
+	[FOREIGN] = "foreign",
+};
+
+/**
+ * struct incoming - A session of the previous kernel.
+ * @command:   What is done with it.
+ * @name:      Name of the session.
+ * @fd:        File descriptor of the session.
+ * @manifest:  @functions are those of this session. Otherwise they are all
+ *             that were preserved, in whichever session.
+ * @functions: The functions that may be in the session.
+ * @states:    What has become of each of them.
+ * @counts:    How many functions there are in each state.
+ * @finished:  The kernel has finished the session.
+ */
+struct incoming {
+	const char *command;
+	const char *name;
+	int fd;
+	bool manifest;
+	struct address_list functions;
+	enum retrieval *states;
+	size_t counts[NR_RETRIEVALS];
+	bool finished;
+};
+
+static enum status find_incoming_records(struct address_list *list)
+{
+	struct record_list records = {};
+	enum status status;
+	size_t i;
+
+	status = record_list_read(&records);
+	for (i = 0; !status && i < records.nr; i++)
+		if (records.items[i].side == RECORD_INCOMING &&
+		    records.items[i].kind == RECORD_FUNCTION)
+			address_list_add(list, records.items[i].address);
+	record_list_free(&records);
+
+	return status;
+}
+
+static enum status find_functions(struct incoming *in)
+{
+	enum status status = STATUS_OK;
+	size_t i;
+
+	in->manifest = !manifest_retrieve(in->fd, &in->functions);
+	if (!in->manifest)
+		status = find_incoming_records(&in->functions);
+	if (status)
+		return status;
+
+	in->states = memory_resize(NULL, in->functions.nr + 1,
+				   sizeof(*in->states));
+	for (i = 0; i < in->functions.nr; i++)
+		in->states[i] = PENDING;
+	in->counts[PENDING] = in->functions.nr;
+
+	return status;
+}
+
+static void set_state(struct incoming *in, size_t i, enum retrieval state)
+{
+	in->counts[in->states[i]]--;
+	in->states[i] = state;
+	in->counts[state]++;
+}
+
+static void retrieve_function(struct incoming *in, size_t i)
+{
+	__u64 address = in->functions.items[i];
+	enum function_state state = function_state(address);
+	char text[ADDRESS_SIZE];
+	int fd;
+
+	if (state == FUNCTION_UNBOUND)
+		return;
+
+	address_format(text, address);
+	fd = luo_retrieve_fd(in->fd, address);
+	if (fd >= 0) {
+		/* The session has a reference to the file until it finishes. */
+		close(fd);
+		set_state(in, i, RETRIEVED);
+		if (options.verbose)
+			say("%s: retrieved", text);
+	} else if (fd == -ENOENT && !in->manifest) {
+		set_state(in, i, FOREIGN);
+	} else if (state == FUNCTION_ABSENT) {
+		set_state(in, i, MISSING);
+		warn("%s does not exist in this kernel: given up, so that the session can finish",
+		     text);
+	} else {
+		set_state(in, i, FAILED);
+		warn("%s cannot be retrieved: %s: the kernel's log says why",
+		     text, strerror(-fd));
+	}
+}
+
+static void retrieve_pending(struct incoming *in)
+{
+	size_t i;
+
+	for (i = 0; i < in->functions.nr && in->counts[PENDING]; i++)
+		if (in->states[i] == PENDING)
+			retrieve_function(in, i);
+}
+
+static void explain_pending(struct incoming *in)
+{
+	size_t i;
+
+	for (i = 0; i < in->functions.nr; i++)
+		if (in->states[i] == PENDING)
+			function_explain(in->functions.items[i]);
+	if (options.wait)
+		say("session %s: waiting for %zu functions to be bound",
+		    in->name, in->counts[PENDING]);
+	fflush(stdout);
+}
+
+/*
+ * Without a manifest a function that is not bound may well belong to another
+ * session, and only the kernel knows whether this one can finish.
+ */
+static bool is_settled(struct incoming *in, bool finish, enum status *status)
+{
+	int err;
+
+	*status = STATUS_OK;
+	if (in->counts[PENDING] && in->manifest)
+		return false;
+	if (!finish)
+		return true;
+
+	err = luo_finish(in->fd);
+	in->finished = !err;
+	if (err == -EBUSY && in->counts[PENDING])
+		return false;
+	if (err == -EBUSY)
+		*status = fail(STATUS_REFUSED,
+			       "session '%s' cannot be finished: it has a file that is not retrieved",
+			       in->name);
+	else if (err)
+		*status = fail(STATUS_REFUSED,
+			       "session '%s' cannot be finished: %s", in->name,
+			       strerror(-err));
+
+	return true;
+}
+
+/* Retrieve everything, waiting for what is not bound, and @finish or not. */
+static enum status settle(struct incoming *in, bool finish)
+{
+	long long deadline = now_ms() + options.wait * 1000LL;
+	bool explained = false;
+	enum status status;
+
+	for (;;) {
+		retrieve_pending(in);
+		if (is_settled(in, finish, &status))
+			return status;
+
+		if (!explained)
+			explain_pending(in);
+		explained = true;
+		if (now_ms() >= deadline || stop_wait(WAIT_INTERVAL_MS))
+			return fail(STATUS_INCOMPLETE,
+				    "session '%s' is left to the kernel: %zu functions are not bound, bind them and repeat this",
+				    in->name, in->counts[PENDING]);
+	}
+}
+
+static enum status completeness(const struct incoming *in)
+{
+	if (in->counts[MISSING] || in->counts[FAILED])
+		return STATUS_INCOMPLETE;
+
+	return STATUS_OK;
+}
+
+/* Return: How many functions there are in the session, as far as is known. */
+static size_t count_functions(const struct incoming *in)
+{
+	size_t nr = in->functions.nr - in->counts[FOREIGN];
+
+	return in->manifest ? nr : nr - in->counts[PENDING];
+}
+
+static void report_text(const struct incoming *in)
+{
+	size_t nr = count_functions(in);
+
+	say("session %s: %zu of %zu functions retrieved", in->name,
+	    in->counts[RETRIEVED], nr);
+	if (in->counts[RETRIEVED] < nr || in->counts[PENDING])
+		say("session %s: missing %zu, failed %zu, not bound %zu",
+		    in->name, in->counts[MISSING], in->counts[FAILED],
+		    in->counts[PENDING]);
+}
+
+static void report_json(const struct incoming *in, pid_t holder,
+			enum status status)
+{
+	char text[ADDRESS_SIZE];
+	enum retrieval state;
+	size_t i;
+
+	json_open(NULL, '{');
+	json_string("command", in->command);
+	json_string("session", in->name);
+	json_bool("manifest", in->manifest);
+	json_number("functions", count_functions(in));
+	for (state = PENDING; state < FOREIGN; state++)
+		json_number(retrieval_names[state], in->counts[state]);
+	json_open("states", '{');
+	for (i = 0; i < in->functions.nr; i++) {
+		address_format(text, in->functions.items[i]);
+		json_string(text, retrieval_names[in->states[i]]);
+	}
+	json_close('}');
+	if (holder)
+		json_number("holder", holder);
+	json_bool("finished", in->finished);
+	json_finish(status);
+}
+
+/* @holder is 0 if no process holds the session. */
+static void report(const struct incoming *in, pid_t holder, enum status status)
+{
+	if (options.json)
+		report_json(in, holder, status);
+	report_text(in);
+	if (holder)
+		say_holder(holder);
+	else if (in->finished)
+		say("session %s: finished", in->name);
+}
+
+static enum status finish(struct incoming *in)
+{
+	enum status status = settle(in, true);
+
+	if (!status)
+		status = completeness(in);
+	report(in, 0, status);
+
+	return status;
+}
+
+static enum status retrieve(struct incoming *in)
+{
+	enum status status;
+	pid_t holder = 0;
+
+	/* There is no use in holding a session that cannot finish. */
+	status = settle(in, false);
+	if (!status)
+		status = hold_start(&holder);
+	if (!status)
+		status = completeness(in);
+	report(in, holder, status);
+	if (!holder || !hold_wait(holder))
+		return status;
+
+	status = settle(in, true);
+	if (status)
+		return status;
+	say("session %s: finished", in->name);
+
+	return completeness(in);
+}
+
+static enum status take_over(const char *command, const char *name,
+			     enum status (*run)(struct incoming *in))
+{
+	struct incoming in = { .command = command, .name = name };
+	enum status status;
+
+	status = stub_check();
+	if (status)
+		return status;
+
+	stop_init();
+	status = luo_retrieve_session(name, &in.fd);
+	if (status)
+		return status;
+
+	status = find_functions(&in);
+	if (!status)
+		status = run(&in);
+	close(in.fd);
+	address_list_free(&in.functions);
+	free(in.states);
+
+	return status;
+}
+
+enum status command_retrieve(int argc, char **argv)
+{
+	return take_over("retrieve", argv[0], retrieve);
+}
+
+enum status command_finish(int argc, char **argv)
+{
+	return take_over("finish", argv[0], finish);
+}
