@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What one kernel writes, the next one reads.
+ */
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+
+#include "harness.h"
+#include "record.h"
+#include "shim/kho_shim.h"
+#include "shim/log_shim.h"
+#include "tests.h"
+#include "world.h"
+
+/* Some of everything: full and sparse buses, and a segment that was emptied. */
+static struct world make_world(void)
+{
+	struct world world = world_create();
+
+	for (unsigned int devfn = 0; devfn < PCI_SER_DEVFNS; devfn++)
+		world_add(&world, 0, 0x4000 | devfn);
+	for (unsigned int bus = 0; bus < PCI_SER_BUSES; bus++)
+		world_add(&world, 1, bus << 8 | (u8)test_random());
+	for (unsigned int i = 0; i < 1000; i++) {
+		u16 bdf = test_random();
+
+		if (!model_get(world.model, 0x10000, bdf))
+			world_add(&world, 0x10000, bdf);
+	}
+	world_add(&world, 0xffffffff, 0x0000);
+	world_remove(&world, 0xffffffff, 0x0000);
+	return world;
+}
+
+static void remove_everything(struct world *world)
+{
+	u64 pos;
+
+	pci_liveupdate_index_for_each(world->index, pos)
+		world_remove(world, PCI_LIVEUPDATE_POS_DOMAIN(pos),
+			     PCI_LIVEUPDATE_POS_BDF(pos));
+}
+
+void test_handover(void)
+{
+	struct world world = make_world();
+
+	world_restore(&world, world_kexec(&world));
+	model_compare_all(world.model, world.index);
+	CHECK_EQ(kho_shim_count(KHO_SHIM_OUTGOING), 0);
+
+	remove_everything(&world);
+	model_compare_all(world.model, world.index);
+	CHECK_EQ(pci_liveupdate_index_count(world.index), 0);
+	world_destroy(&world);
+	CHECK(test_is_clean());
+
+	/* Nothing needs to be removed for everything to be freed. */
+	world = make_world();
+	world_destroy(&world);
+	CHECK(test_is_clean());
+
+	world = make_world();
+	world_restore(&world, world_kexec(&world));
+	world_destroy(&world);
+}
+
+void test_handover_empty(void)
+{
+	struct world world = world_create();
+	u64 root_pa = world_kexec(&world);
+
+	CHECK_EQ(record_root(root_pa)->segments, 0);
+	world_restore(&world, root_pa);
+	CHECK_EQ(pci_liveupdate_index_count(world.index), 0);
+	world_destroy(&world);
+	CHECK(test_is_clean());
+
+	/* A segment stays when it is empty, and so does its entry. */
+	world = world_create();
+	world_add(&world, 9, 0x0900);
+	world_remove(&world, 9, 0x0900);
+	root_pa = world_kexec(&world);
+	CHECK_EQ(record_root(root_pa)->nr_segments, 1);
+	world_restore(&world, root_pa);
+	CHECK_EQ(pci_liveupdate_index_count(world.index), 0);
+	world_destroy(&world);
+
+	pci_liveupdate_index_destroy(NULL);
+}
+
+void test_handover_chain(void)
+{
+	struct world world = make_world();
+
+	for (int kernel = 0; kernel < 5; kernel++) {
+		world_restore(&world, world_kexec(&world));
+		model_compare_all(world.model, world.index);
+		world_carry_over(&world);
+		CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
+		CHECK_EQ(kho_shim_count(KHO_SHIM_RESTORED), 0);
+		world_add(&world, 2 + kernel, 0x0100);
+	}
+	world_destroy(&world);
+}
+
+/* The nth leaf of a record, or 0 behind the last one. */
+static u64 nth_leaf(u64 root_pa, unsigned int n)
+{
+	for (u32 i = 0; i < record_root(root_pa)->nr_segments; i++) {
+		u64 *buses = record_buses(record_segment(root_pa, i));
+
+		for (int bus = 0; bus < PCI_SER_BUSES; bus++) {
+			if (buses[bus] && !n--)
+				return buses[bus];
+		}
+	}
+	return 0;
+}
+
+/* The cost of a restore depends on the segments, not on the functions. */
+void test_restore_reads_no_leaf(void)
+{
+	struct world world = make_world();
+	struct pci_liveupdate_damage damage;
+	u64 root_pa = world_kexec(&world);
+	unsigned int nr;
+
+	for (nr = 0; nth_leaf(root_pa, nr); nr++)
+		kho_shim_hide(nth_leaf(root_pa, nr));
+	CHECK(nr > 256);
+
+	CHECK_EQ(record_restore(root_pa, &world.index, &damage), 0);
+	/* Leaves and the block are taken over when the index is destroyed. */
+	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), nr + 1);
+
+	for (unsigned int i = 0; i < nr; i++)
+		kho_shim_show(nth_leaf(root_pa, i));
+	model_compare(world.model, world.index);
+	world_destroy(&world);
+}
+
+static void check_size(const struct world *world)
+{
+	CHECK_EQ(pci_liveupdate_index_size(world->index), kho_shim_bytes());
+}
+
+void test_size(void)
+{
+	struct world world = world_create();
+
+	check_size(&world);
+	world_add(&world, 0, 0x0100);
+	check_size(&world);
+	world_add(&world, 0, 0x0101);
+	check_size(&world);
+	world_add(&world, 0, 0x0200);
+	check_size(&world);
+	/* The leaf of a bus stays, and is still a part of the record. */
+	world_remove(&world, 0, 0x0200);
+	check_size(&world);
+	for (unsigned int i = 1; i <= SEGMENTS_PER_BLOCK; i++)
+		world_add(&world, i, 0x0300);
+	check_size(&world);
+
+	world_restore(&world, world_kexec(&world));
+	check_size(&world);
+	world_destroy(&world);
+}
+
+void test_marks(void)
+{
+	struct world world = make_world();
+	u64 pos;
+
+	world_restore(&world, world_kexec(&world));
+	pci_liveupdate_index_for_each(world.index, pos) {
+		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+
+		/* The same once more changes nothing. */
+		world_mark(&world, domain, bdf, false);
+		world_mark(&world, domain, bdf, bdf % 3);
+		world_mark(&world, domain, bdf, bdf % 3);
+	}
+	CHECK(world.index->nr_marked);
+	model_compare_all(world.model, world.index);
+
+	pci_liveupdate_index_for_each(world.index, pos) {
+		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+
+		if (bdf % 2)
+			world_remove(&world, domain, bdf);
+		else if (bdf % 5 == 0)
+			world_mark(&world, domain, bdf, false);
+	}
+	CHECK(world.index->nr_marked);
+	model_compare_all(world.model, world.index);
+
+	remove_everything(&world);
+	CHECK_EQ(world.index->nr_marked, 0);
+	model_compare_all(world.model, world.index);
+	world_destroy(&world);
+}
+
+static void check_mark_warns(struct world *world, u32 domain, u16 bdf)
+{
+	for (int mark = 0; mark < 2; mark++) {
+		pci_liveupdate_index_mark(world->index, domain, bdf, mark);
+		CHECK_EQ(log_shim_take_warnings(), 1);
+		CHECK(!pci_liveupdate_index_marked(world->index, domain, bdf));
+		CHECK_EQ(world->index->nr_marked, 0);
+	}
+}
+
+void test_marks_misused(void)
+{
+	struct world world = world_create();
+
+	world_add(&world, 3, 0x0100);
+	check_mark_warns(&world, 3, 0x0100);
+
+	world_restore(&world, world_kexec(&world));
+	check_mark_warns(&world, 3, 0x0101);
+	check_mark_warns(&world, 3, 0x0200);
+	check_mark_warns(&world, 4, 0x0100);
+	world_destroy(&world);
+}

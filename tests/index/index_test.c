@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Run the tests of the index of preserved PCI functions.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <linux/radix-tree.h>
+#include <linux/rcupdate.h>
+
+#include "harness.h"
+#include "kselftest.h"
+#include "tests.h"
+
+/* @known_bug: why this fails, if it does; the run is good all the same. */
+struct test_case {
+	const char *name;
+	void (*run)(void);
+	const char *known_bug;
+};
+
+static const struct test_case cases[] = {
+	{ "shim: pages and their states", test_shim_pages },
+	{ "shim: heap and failures", test_shim_heap },
+	{ "shim: images", test_shim_images },
+	{ "shim: misuse is fatal", test_shim_is_strict },
+	{ "all functions of a segment, ascending", test_functions_ascending },
+	{ "all functions of a segment, descending", test_functions_descending },
+	{ "all functions of a segment, scattered", test_functions_scattered },
+	{ "a function comes back", test_function_comes_back },
+	{ "segment numbers", test_segment_numbers },
+	{ "a thousand segments", test_thousand_segments },
+	{ "edges of an iteration", test_iteration_edges },
+	{ "an iteration removes what it finds", test_iteration_removes },
+	{ "any function on a range of buses", test_any },
+	{ "no memory to create", test_no_memory_to_create },
+	{ "no memory to add", test_no_memory_to_add },
+	{ "no memory to add, again and again",
+	  test_no_memory_again_and_again },
+	{ "no memory to restore", test_no_memory_to_restore },
+	{ "no memory to restore keeps the record",
+	  test_no_memory_keeps_record,
+	  "kho_block_set_restore() frees the blocks when it has no memory" },
+	{ "handover", test_handover },
+	{ "handover of nothing", test_handover_empty },
+	{ "handover from kernel to kernel to kernel", test_handover_chain },
+	{ "restore does not read leaves", test_restore_reads_no_leaf },
+	{ "size of a record", test_size },
+	{ "marks", test_marks },
+	{ "marks of what is not there", test_marks_misused },
+	{ "damaged addresses", test_damaged_addresses },
+	{ "damaged fields", test_damaged_fields },
+	{ "damaged chain of blocks", test_damaged_chain },
+	{ "memory used twice", test_memory_used_twice },
+	{ "damaged addresses of leaves", test_damaged_leaves },
+	{ "leaves used twice", test_leaves_used_twice },
+	{ "damaged entries", test_damaged_entries },
+	{ "good entries", test_good_entries },
+	{ "each bit of the root flipped", test_flip_root },
+	{ "each bit of a segment flipped", test_flip_segment },
+	{ "each bit of a block header flipped", test_flip_block },
+	{ "each bit of a bitmap flipped", test_flip_bitmap },
+	{ "each bit of a directory flipped", test_flip_buses },
+	{ "each bit of an entry flipped", test_flip_entries },
+	{ "random operations", test_random_operations },
+};
+
+static void usage(const char *program)
+{
+	printf("Usage: %s [--ops=N] [--seed=N] [--only=TEXT] [--stop]\n"
+	       "\n"
+	       "  --ops=N      Number of random operations (%llu)\n"
+	       "  --seed=N     Where the random numbers start (the time)\n"
+	       "  --only=TEXT  Run the tests with TEXT in their name\n"
+	       "  --stop       Stop after the first test that fails\n",
+	       program, (unsigned long long)test_options.ops);
+}
+
+static u64 parse_number(const char *text)
+{
+	char *end;
+	u64 n;
+
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (errno || *end || end == text) {
+		fprintf(stderr, "not a number: %s\n", text);
+		exit(KSFT_FAIL);
+	}
+	return n;
+}
+
+/* What is asked for beside test_options. */
+struct selection {
+	const char *only;
+	bool stop;
+};
+
+static struct selection parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "ops", required_argument, NULL, 'o' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "only", required_argument, NULL, 'n' },
+		{ "stop", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	struct selection selection = { .only = "" };
+	int c;
+
+	test_options.seed = time(NULL);
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'o':
+			test_options.ops = parse_number(optarg);
+			break;
+		case 's':
+			test_options.seed = parse_number(optarg);
+			break;
+		case 'n':
+			selection.only = optarg;
+			break;
+		case 't':
+			selection.stop = true;
+			break;
+		default:
+			usage(argv[0]);
+			exit(c == 'h' ? KSFT_PASS : KSFT_FAIL);
+		}
+	}
+	return selection;
+}
+
+static void run_case(const struct test_case *test)
+{
+	bool passed = test_run(test->run);
+
+	if (!test->known_bug)
+		ksft_test_result(passed, "%s\n", test->name);
+	else if (passed)
+		ksft_test_result_xpass("%s\n", test->name);
+	else
+		ksft_test_result_xfail("%s: %s\n", test->name, test->known_bug);
+}
+
+static unsigned int count_cases(const char *only)
+{
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		nr += !!strstr(cases[i].name, only);
+	return nr;
+}
+
+int main(int argc, char **argv)
+{
+	struct selection selection = parse_options(argc, argv);
+	unsigned int plan = count_cases(selection.only);
+
+	ksft_print_header();
+	if (!plan)
+		ksft_exit_fail_msg("there is no test with '%s' in its name\n",
+				   selection.only);
+	ksft_set_plan(plan);
+	ksft_print_msg("to repeat: --seed=%llu --ops=%llu\n",
+		       (unsigned long long)test_options.seed,
+		       (unsigned long long)test_options.ops);
+
+	rcu_register_thread();
+	radix_tree_init();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (!strstr(cases[i].name, selection.only))
+			continue;
+		run_case(&cases[i]);
+		if (selection.stop && ksft_get_fail_cnt())
+			break;
+	}
+	rcu_unregister_thread();
+
+	ksft_print_msg("%llu checks\n", (unsigned long long)test_nr_checks);
+	ksft_finished();
+}

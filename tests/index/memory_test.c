@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each allocation fails, one after the other, and nothing has changed.
+ */
+
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+
+#include "harness.h"
+#include "record.h"
+#include "shim/heap_shim.h"
+#include "shim/kho_shim.h"
+#include "tests.h"
+#include "world.h"
+
+/*
+ * What is added to segments 0 to @nr_segments - 1, with a function on bus 1
+ * each, and how many allocations of each kind that takes. The depth of an xarray
+ * is not our business: a number of nodes is only none or some.
+ */
+struct addition {
+	const char *name;
+	unsigned int nr_segments;
+	u32 domain;
+	u16 bdf;
+	unsigned int nr[HEAP_SHIM_NR_KINDS];
+};
+
+/* In a new segment: bitmap, directory, leaf and perhaps a block. */
+static const struct addition additions[] = {
+	{ "first segment", 0, 0, 0x0100,
+	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2 } },
+	{ "first segment, far away", 0, 0xffffffff, 0xffff,
+	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
+	{ "second segment", 1, 0xffffffff, 0,
+	  { [HEAP_SHIM_PAGES] = 3, [HEAP_SHIM_SLAB] = 1, [HEAP_SHIM_NODE] = 1 } },
+	{ "last segment of a block", 169, 0x10000, 0,
+	  { [HEAP_SHIM_PAGES] = 3, [HEAP_SHIM_SLAB] = 1, [HEAP_SHIM_NODE] = 1 } },
+	{ "first segment of the second block", 170, 0x10000, 0,
+	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
+	{ "first segment of the third block", 340, 0x10000, 0,
+	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
+	{ "new bus", 2, 1, 0x0200, { [HEAP_SHIM_PAGES] = 1 } },
+	{ "bus that is there", 2, 1, 0x0101, { } },
+};
+
+static struct world make_segments(unsigned int nr)
+{
+	struct world world = world_create();
+
+	for (unsigned int i = 0; i < nr; i++)
+		world_add(&world, i, 0x0100);
+	return world;
+}
+
+/* Add with the nth allocation failing; the kind of the one that did. */
+static enum heap_shim_kind add_and_fail(struct world *world,
+					const struct addition *addition,
+					unsigned int nth, int err)
+{
+	struct pci_function_ser entry = model_entry(addition->domain,
+						    addition->bdf, 1);
+	struct kho_shim_image *before = kho_shim_save();
+	unsigned long nr_slabs = heap_shim_count();
+	enum heap_shim_kind kind;
+	int ret;
+
+	heap_shim_fail_at(nth);
+	kho_shim_fail_with(err);
+	ret = pci_liveupdate_index_add(world->index, addition->domain,
+				       addition->bdf, &entry);
+	kind = heap_shim_failed();
+	heap_shim_fail_at(0);
+	kho_shim_fail_with(0);
+
+	if (kind == HEAP_SHIM_NONE) {
+		CHECK_EQ(ret, 0);
+		model_set(world->model, addition->domain, addition->bdf, 1);
+	} else {
+		CHECK_EQ(ret, kind == HEAP_SHIM_PAGES ? err : -ENOMEM);
+		CHECK(kho_shim_same(before));
+		CHECK_EQ(heap_shim_count(), nr_slabs);
+	}
+	model_compare(world->model, world->index);
+	kho_shim_drop(before);
+	return kind;
+}
+
+/* @again: whether this kernel tries again before the next one reads it. */
+static void run_addition(const struct addition *addition, int err, bool again)
+{
+	unsigned int nr[HEAP_SHIM_NR_KINDS] = { };
+	enum heap_shim_kind kind;
+	unsigned int nth = 0;
+
+	do {
+		struct world world = make_segments(addition->nr_segments);
+
+		kind = add_and_fail(&world, addition, ++nth, err);
+		nr[kind]++;
+		if (kind != HEAP_SHIM_NONE && again)
+			world_add(&world, addition->domain, addition->bdf);
+		world_restore(&world, world_kexec(&world));
+		model_compare(world.model, world.index);
+		world_destroy(&world);
+		CHECK(test_is_clean());
+	} while (kind != HEAP_SHIM_NONE);
+
+	CHECK_EQ(nr[HEAP_SHIM_PAGES], addition->nr[HEAP_SHIM_PAGES]);
+	CHECK_EQ(nr[HEAP_SHIM_SLAB], addition->nr[HEAP_SHIM_SLAB]);
+	CHECK_EQ(!!nr[HEAP_SHIM_NODE], addition->nr[HEAP_SHIM_NODE]);
+	test_note("%s: %u pages, %u slabs and %u nodes failed", addition->name,
+		  nr[HEAP_SHIM_PAGES], nr[HEAP_SHIM_SLAB], nr[HEAP_SHIM_NODE]);
+}
+
+void test_no_memory_to_add(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(additions); i++) {
+		run_addition(&additions[i], -ENOMEM, false);
+		run_addition(&additions[i], -EOPNOTSUPP, true);
+	}
+}
+
+/* A failure must not leave behind what the next one trips over. */
+void test_no_memory_again_and_again(void)
+{
+	const struct addition *addition = &additions[4];
+	struct world world = make_segments(addition->nr_segments);
+	unsigned int nth = 0;
+
+	for (;;) {
+		if (add_and_fail(&world, addition, ++nth, -ENOMEM) ==
+		    HEAP_SHIM_NONE)
+			break;
+	}
+	world_restore(&world, world_kexec(&world));
+	world_destroy(&world);
+}
+
+void test_no_memory_to_create(void)
+{
+	struct pci_liveupdate_index *index;
+	unsigned int nth = 0;
+
+	for (;;) {
+		heap_shim_fail_at(++nth);
+		kho_shim_fail_with(-EOPNOTSUPP);
+		index = pci_liveupdate_index_create();
+		if (heap_shim_failed() == HEAP_SHIM_NONE)
+			break;
+		CHECK_EQ(PTR_ERR(index),
+			 heap_shim_failed() == HEAP_SHIM_PAGES ? -EOPNOTSUPP :
+								 -ENOMEM);
+		CHECK(test_is_clean());
+	}
+	/* The index itself, its root, and one more that was not there. */
+	CHECK_EQ(nth, 3);
+	pci_liveupdate_index_destroy(index);
+}
+
+/* A block more than one, so that each kind of page comes twice. */
+#define NR_RESTORED	(SEGMENTS_PER_BLOCK + 1)
+
+/*
+ * Restore with each allocation failing in turn, until none is left to fail. If
+ * @strict, the record must stay as it was; else it is made so again.
+ */
+static void fail_restores(u64 root_pa, bool strict)
+{
+	struct kho_shim_image *before = kho_shim_save();
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_index *index;
+	unsigned int nth = 0;
+	int err;
+
+	for (;;) {
+		heap_shim_fail_at(++nth);
+		err = record_restore(root_pa, &index, &damage);
+		if (heap_shim_failed() == HEAP_SHIM_NONE)
+			break;
+		CHECK_EQ(err, -ENOMEM);
+		if (strict)
+			CHECK(kho_shim_same(before));
+		kho_shim_rewind(before);
+	}
+	heap_shim_fail_at(0);
+	CHECK_EQ(err, 0);
+	/* At least the index, and for each segment itself and its marks. */
+	CHECK(nth > 1 + 2 * NR_RESTORED);
+	test_note("%u allocations failed", nth - 1);
+	pci_liveupdate_index_destroy(index);
+	kho_shim_drop(before);
+}
+
+static void run_restores(bool strict)
+{
+	struct world world = make_segments(NR_RESTORED);
+
+	fail_restores(world_kexec(&world), strict);
+	world_destroy(&world);
+}
+
+void test_no_memory_to_restore(void)
+{
+	run_restores(false);
+}
+
+void test_no_memory_keeps_record(void)
+{
+	run_restores(true);
+}

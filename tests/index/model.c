@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What an index should do, done naively: a byte for each BDF.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <uapi/linux/pci_regs.h>
+
+#include "harness.h"
+#include "model.h"
+
+/* @present holds generations, and @marked is 0 or 1. */
+struct model_segment {
+	u32 domain;
+	u64 nr_devices;
+	u8 present[PCI_SER_BDFS];
+	u8 marked[PCI_SER_BDFS];
+};
+
+struct model *model_create(void)
+{
+	struct model *model = calloc(1, sizeof(*model));
+
+	ASSERT(model);
+	return model;
+}
+
+void model_destroy(struct model *model)
+{
+	for (unsigned int i = 0; i < model->nr_segments; i++)
+		free(model->segments[i]);
+	free(model->segments);
+	free(model);
+}
+
+/* The position of the first segment whose domain is not less. */
+static unsigned int segment_position(const struct model *model, u32 domain)
+{
+	unsigned int low = 0, high = model->nr_segments;
+
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
+
+		if (model->segments[middle]->domain < domain)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct model_segment *segment_find(const struct model *model, u32 domain)
+{
+	unsigned int i = segment_position(model, domain);
+
+	if (i == model->nr_segments || model->segments[i]->domain != domain)
+		return NULL;
+	return model->segments[i];
+}
+
+static struct model_segment *segment_add(struct model *model, u32 domain)
+{
+	unsigned int i = segment_position(model, domain);
+	struct model_segment **segments;
+	struct model_segment *seg;
+
+	segments = realloc(model->segments,
+			   (model->nr_segments + 1) * sizeof(*segments));
+	seg = calloc(1, sizeof(*seg));
+	ASSERT(segments && seg);
+
+	memmove(segments + i + 1, segments + i,
+		(model->nr_segments - i) * sizeof(*segments));
+	segments[i] = seg;
+	seg->domain = domain;
+	model->segments = segments;
+	model->nr_segments++;
+	return seg;
+}
+
+u8 model_get(const struct model *model, u32 domain, u16 bdf)
+{
+	struct model_segment *seg = segment_find(model, domain);
+
+	return seg ? seg->present[bdf] : 0;
+}
+
+void model_set(struct model *model, u32 domain, u16 bdf, u8 generation)
+{
+	struct model_segment *seg = segment_find(model, domain);
+
+	if (!seg && !generation)
+		return;
+	if (!seg)
+		seg = segment_add(model, domain);
+
+	model->nr_devices += !!generation - !!seg->present[bdf];
+	seg->nr_devices += !!generation - !!seg->present[bdf];
+	seg->present[bdf] = generation;
+	if (!generation)
+		model_mark(model, domain, bdf, false);
+}
+
+/* Any numbers that are in range, and differ when one of the three does. */
+struct pci_function_ser model_entry(u32 domain, u16 bdf, u8 generation)
+{
+	u64 hash = ((u64)domain << 24 | bdf << 8 | generation) *
+		   0x9e3779b97f4a7c15;
+	u8 bus = bdf >> 8;
+	struct pci_function_ser entry = {
+		.vendor = 1 + (hash >> 48) % 0xfffe,
+		.device = hash >> 32,
+		.hdr_type = PCI_HEADER_TYPE_NORMAL,
+	};
+
+	if (bus < 255 && hash >> 31 & 1) {
+		entry.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+		entry.secondary = bus + 1 + (hash >> 24 & 0x7f) % (255 - bus);
+		entry.subordinate = entry.secondary +
+			(hash >> 16 & 0xff) % (256 - entry.secondary);
+	}
+
+	for (int i = 0; i < PCI_SER_NR_BARS; i++) {
+		if (!entry.secondary || i < 2 || i == PCI_SER_ROM)
+			entry.bar_shift[i] = hash >> i & 63;
+	}
+	return entry;
+}
+
+void model_mark(struct model *model, u32 domain, u16 bdf, bool mark)
+{
+	struct model_segment *seg = segment_find(model, domain);
+
+	model->nr_marked += mark - seg->marked[bdf];
+	seg->marked[bdf] = mark;
+}
+
+bool model_marked(const struct model *model, u32 domain, u16 bdf)
+{
+	struct model_segment *seg = segment_find(model, domain);
+
+	return seg && seg->marked[bdf];
+}
+
+void model_clear_marks(struct model *model)
+{
+	if (!model->nr_marked)
+		return;
+
+	for (unsigned int i = 0; i < model->nr_segments; i++)
+		memset(model->segments[i]->marked, 0, PCI_SER_BDFS);
+	model->nr_marked = 0;
+}
+
+static bool all_zero(const u8 *bytes, size_t size)
+{
+	static const u8 zeros[PCI_SER_BDFS];
+
+	return !memcmp(bytes, zeros, size);
+}
+
+bool model_any(const struct model *model, u32 domain, u8 first_bus, u8 last_bus)
+{
+	struct model_segment *seg = segment_find(model, domain);
+
+	return seg && first_bus <= last_bus &&
+	       !all_zero(seg->present + first_bus * PCI_SER_DEVFNS,
+			 (last_bus - first_bus + 1) * PCI_SER_DEVFNS);
+}
+
+static int first_present(const struct model_segment *seg, unsigned int bdf)
+{
+	while (bdf < PCI_SER_BDFS) {
+		if (seg->present[bdf])
+			return bdf;
+		if (bdf % PCI_SER_DEVFNS == 0 &&
+		    all_zero(seg->present + bdf, PCI_SER_DEVFNS))
+			bdf += PCI_SER_DEVFNS;
+		else
+			bdf++;
+	}
+	return -1;
+}
+
+bool model_next(const struct model *model, u64 *pos)
+{
+	u64 domain = *pos >> 16;
+	unsigned int i;
+	int bdf;
+
+	if (domain > ~(u32)0)
+		return false;
+
+	for (i = segment_position(model, domain); i < model->nr_segments; i++) {
+		struct model_segment *seg = model->segments[i];
+
+		bdf = first_present(seg, seg->domain == domain ? (u16)*pos : 0);
+		if (bdf >= 0) {
+			*pos = (u64)seg->domain << 16 | bdf;
+			return true;
+		}
+	}
+	return false;
+}
+
+void model_prune(struct model *model)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < model->nr_segments; i++) {
+		if (model->segments[i]->nr_devices)
+			model->segments[nr++] = model->segments[i];
+		else
+			free(model->segments[i]);
+	}
+	model->nr_segments = nr;
+}
+
+/* What the header of the record and of each segment say, added up. */
+static void compare_counts(const struct model *model,
+			   struct pci_liveupdate_index *index)
+{
+	CHECK_EQ(pci_liveupdate_index_count(index), model->nr_devices);
+	CHECK_EQ(index->ser->nr_segments, model->nr_segments);
+	CHECK_EQ(index->nr_marked, model->nr_marked);
+}
+
+void model_compare_function(const struct model *model,
+			    struct pci_liveupdate_index *index,
+			    u32 domain, u16 bdf)
+{
+	struct pci_function_ser expected;
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+
+	entry = pci_liveupdate_index_entry(index, domain, bdf, &damage);
+	if (!model_get(model, domain, bdf)) {
+		CHECK_EQ(PTR_ERR(entry), -ENOENT);
+		return;
+	}
+
+	expected = model_entry(domain, bdf, model_get(model, domain, bdf));
+	ASSERT(!IS_ERR(entry));
+	CHECK(!memcmp(entry, &expected, sizeof(expected)));
+}
+
+void model_compare(const struct model *model,
+		   struct pci_liveupdate_index *index)
+{
+	u64 expected = 0;
+	u64 nr = 0;
+	u64 pos;
+
+	compare_counts(model, index);
+	pci_liveupdate_index_for_each(index, pos) {
+		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+
+		ASSERT(model_next(model, &expected));
+		ASSERT(pos == expected++);
+		model_compare_function(model, index, domain, bdf);
+		CHECK_EQ(pci_liveupdate_index_marked(index, domain, bdf),
+			 model_marked(model, domain, bdf));
+		nr++;
+	}
+	CHECK(!model_next(model, &expected));
+	CHECK_EQ(nr, model->nr_devices);
+}
+
+static void compare_segment(const struct model *model,
+			    struct pci_liveupdate_index *index,
+			    const struct model_segment *seg)
+{
+	for (unsigned int bdf = 0; bdf < PCI_SER_BDFS; bdf++) {
+		CHECK_EQ(pci_liveupdate_index_contains(index, seg->domain, bdf),
+			 !!seg->present[bdf]);
+		if (index->incoming)
+			CHECK_EQ(pci_liveupdate_index_marked(index, seg->domain,
+							     bdf),
+				 seg->marked[bdf]);
+	}
+	for (unsigned int bus = 0; bus < PCI_SER_BUSES; bus++)
+		CHECK_EQ(pci_liveupdate_index_any(index, seg->domain, bus, bus),
+			 model_any(model, seg->domain, bus, bus));
+}
+
+void model_compare_all(const struct model *model,
+		       struct pci_liveupdate_index *index)
+{
+	model_compare(model, index);
+	for (unsigned int i = 0; i < model->nr_segments; i++)
+		compare_segment(model, index, model->segments[i]);
+}

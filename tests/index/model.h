@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What an index should do, done naively: a byte for each BDF.
+ */
+#ifndef _MODEL_H
+#define _MODEL_H
+
+#include <linux/kho/abi/pci.h>
+#include <linux/types.h>
+
+#include "liveupdate_index.h"
+
+struct model_segment;
+
+/* @segments is sorted by domain. */
+struct model {
+	struct model_segment **segments;
+	unsigned int nr_segments;
+	u64 nr_devices;
+	u64 nr_marked;
+};
+
+struct model *model_create(void);
+void model_destroy(struct model *model);
+
+/*
+ * The generation of a function is a number other than 0 that says which entry
+ * it was added with, and 0 if it is not there.
+ */
+u8 model_get(const struct model *model, u32 domain, u16 bdf);
+void model_set(struct model *model, u32 domain, u16 bdf, u8 generation);
+struct pci_function_ser model_entry(u32 domain, u16 bdf, u8 generation);
+
+void model_mark(struct model *model, u32 domain, u16 bdf, bool mark);
+bool model_marked(const struct model *model, u32 domain, u16 bdf);
+void model_clear_marks(struct model *model);
+
+bool model_any(const struct model *model, u32 domain, u8 first_bus,
+	       u8 last_bus);
+bool model_next(const struct model *model, u64 *pos);
+
+/* Forget the segments without a function: a new record does not have them. */
+void model_prune(struct model *model);
+
+/*
+ * Check that an index agrees: on the entry of a function, on what an iteration
+ * finds, or on every BDF.
+ */
+void model_compare_function(const struct model *model,
+			    struct pci_liveupdate_index *index,
+			    u32 domain, u16 bdf);
+void model_compare(const struct model *model,
+		   struct pci_liveupdate_index *index);
+void model_compare_all(const struct model *model,
+		       struct pci_liveupdate_index *index);
+
+#endif /* _MODEL_H */

@@ -1,0 +1,376 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# See whether the tests notice when the index is broken: break a copy of it in
+# one place at a time, and expect the tests to fail each time.
+
+set -euo pipefail
+
+HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+SOURCE=$(cd -- "$HERE/../../drivers/pci" && pwd)
+
+# Enough for a few kernels; what breaks seldom is for the tests of its own.
+TEST_ARGS=(--ops=40000 --seed=1 --stop)
+# What takes 2 s when all is well hangs.
+TIMEOUT=60
+# With --short, one in so many.
+SHORT=6
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} --kernel-tree DIR --output DIR [--short] [--only TEXT]
+
+	  --kernel-tree DIR  a kernel source tree
+	  --output DIR       where the broken copies are built
+	  --short            one mutant in $SHORT
+	  --only TEXT        the mutants with TEXT in their name
+	END
+}
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# A build without sanitizers takes a third of the time. A mutant may well leave
+# something unused, which is not what is asked here.
+build() {
+	env -u MAKEFLAGS -u MFLAGS make -s -C "$HERE" KERNEL_TREE="$KERNEL_TREE" \
+		O="$OUTPUT/build" INDEX_DIR="$OUTPUT/source" SANITIZE= OPT=-O1 \
+		CFLAGS_EXTRA=-w all >"$OUTPUT/build.log" 2>&1
+}
+
+# The braces are for what the shell itself says when the test crashes.
+run() {
+	{ timeout "$TIMEOUT" "$OUTPUT/build/index_test" "${TEST_ARGS[@]}"; } \
+		>"$OUTPUT/test.log" 2>&1
+}
+
+# What is broken is always the same, even if somebody works on it meanwhile. All
+# tests are built again when the header is newer, so it is not just copied.
+take_copy() {
+	mkdir -p "$OUTPUT/source"
+	cp -- "$SOURCE/liveupdate_index.c" "$OUTPUT/original.c"
+	cmp -s "$SOURCE/liveupdate_index.h" "$OUTPUT/source/liveupdate_index.h" ||
+		cp -- "$SOURCE/liveupdate_index.h" "$OUTPUT/source"
+}
+
+fresh_copy() {
+	cp -- "$OUTPUT/original.c" "$OUTPUT/source/liveupdate_index.c"
+}
+
+# Why a mutant is dead: the test that failed, or what the shim had to say.
+reason() {
+	grep -m 1 -e '^not ok' -e '^Bail out' "$OUTPUT/test.log" ||
+		echo 'crashed or hung'
+}
+
+selected() {
+	NUMBER=$((NUMBER + 1))
+	[[ $1 == *"$ONLY"* ]] && ((NUMBER % EVERY == 0))
+}
+
+# mutant NAME FUNCTION SCRIPT: change FUNCTION with a sed script. The function
+# starts where its name stands in a line that is not indented, and ends with }.
+mutant() {
+	local name=$1 function=$2 script=$3
+	local start="/^\\([a-z].*[ *]\\)\\?$function(/"
+
+	selected "$name" || return 0
+	fresh_copy
+	sed -i "$start,/^}/{$script}" "$OUTPUT/source/liveupdate_index.c"
+	if cmp -s "$OUTPUT/original.c" "$OUTPUT/source/liveupdate_index.c"; then
+		report "$name" 'DOES NOT APPLY'
+		BROKEN=$((BROKEN + 1))
+		return
+	fi
+	if ! build; then
+		report "$name" 'DOES NOT BUILD'
+		BROKEN=$((BROKEN + 1))
+		return
+	fi
+
+	MUTANTS=$((MUTANTS + 1))
+	if run; then
+		report "$name" SURVIVED
+	else
+		KILLED=$((KILLED + 1))
+		report "$name" "$(reason)"
+	fi
+}
+
+report() {
+	printf '  %-44s %s\n' "$1" "$2"
+}
+
+mutants_that_allocate() {
+	mutant 'leaf: another one each time' segment_add_leaf \
+		's/if (seg->buses\[bus\])/if (0)/'
+	mutant 'leaf: error not seen' segment_add_leaf \
+		's/return PTR_ERR(leaf)/return 0/'
+	mutant 'free: the last leaf forgotten' segment_free_outgoing \
+		's/bus < PCI_SER_BUSES/bus < PCI_SER_BUSES - 1/'
+	mutant 'free: the directory forgotten' segment_free_outgoing \
+		'/kho_unpreserve_free(seg->buses)/d'
+	mutant 'free: the bitmap forgotten' segment_free_outgoing \
+		'/kho_unpreserve_free(seg->bitmap)/d'
+	mutant 'free: the segment forgotten' segment_free_outgoing \
+		'/kfree(seg)/d'
+	mutant 'no leaf: the directory stays' segment_alloc_outgoing \
+		's/kho_unpreserve_free(seg->buses)//'
+	mutant 'no directory: the bitmap stays' segment_alloc_outgoing \
+		's/kho_unpreserve_free(seg->bitmap)//'
+	mutant 'no bitmap: the segment stays' segment_alloc_outgoing \
+		's/kfree(seg)//'
+	mutant 'bitmap of half the size' segment_alloc_outgoing \
+		's/PCI_SER_BITMAP_SIZE/PCI_SER_BITMAP_SIZE \/ 2/'
+	mutant 'no room for one more segment' index_add_segment \
+		's/ + 1)/)/'
+	mutant 'no node: the block stays' index_add_segment \
+		's/kho_block_set_shrink(.*);/;/'
+	mutant 'no node: one block too many goes' index_add_segment \
+		's/\(kho_block_set_shrink(.*\));/\1 - 1);/'
+	mutant 'no node: the segment stays' index_add_segment \
+		's/goto err_shrink/return ERR_PTR(err)/'
+	mutant 'no block: the segment stays' index_add_segment \
+		's/goto err_free_segment/return ERR_PTR(err)/'
+	mutant 'iterator not made again' index_add_segment \
+		's/kho_block_set_it_init(.*);/;/'
+	mutant 'iterator always made again' index_add_segment \
+		's/if (!index->it.block)/if (1)/'
+	mutant 'segment without its number' index_add_segment \
+		's/\.domain = domain/.domain = 0/'
+	mutant 'segment without its bitmap' index_add_segment \
+		'/\.bitmap = /d'
+	mutant 'segment without its directory' index_add_segment \
+		'/\.buses = /d'
+	mutant 'root without its blocks' index_add_segment \
+		'/index->ser->segments = /d'
+	mutant 'root counts no segments' index_add_segment \
+		'/index->ser->nr_segments++/d'
+	mutant 'no root: the index stays' pci_liveupdate_index_create \
+		's/kfree(index)//'
+	mutant 'root without a version' pci_liveupdate_index_create \
+		'/ser->version = /d'
+}
+
+mutants_that_change() {
+	mutant 'add: there already, and no error' pci_liveupdate_index_add \
+		's/return -EEXIST/return 0/'
+	mutant 'add: there already, not seen' pci_liveupdate_index_add \
+		's/} else if (.*) {/} else if (0) {/'
+	mutant 'add: no leaf, and no error' pci_liveupdate_index_add \
+		's/\treturn err;/\treturn 0;/'
+	mutant 'add: entry not copied' pci_liveupdate_index_add \
+		's/ = \*entry;/;/'
+	mutant 'add: entry of the neighbour' pci_liveupdate_index_add \
+		's/\[BDF_DEVFN(bdf)\]/[BDF_DEVFN(bdf) ^ 1]/'
+	mutant 'add: bit not set' pci_liveupdate_index_add \
+		's/__set_bit(bdf, seg->bitmap)//'
+	mutant 'add: bus not counted' pci_liveupdate_index_add \
+		's/if (!seg->bus_count\[bus\]++)/if (1)/'
+	mutant 'add: bus not busy' pci_liveupdate_index_add \
+		's/__set_bit(bus, seg->busy)//'
+	mutant 'add: the wrong bus is busy' pci_liveupdate_index_add \
+		's/__set_bit(bus, seg->busy)/__set_bit(bus ^ 1, seg->busy)/'
+	mutant 'add: segment does not count' pci_liveupdate_index_add \
+		'/seg->ser->nr_devices++/d'
+	mutant 'add: root does not count' pci_liveupdate_index_add \
+		'/index->ser->nr_devices++/d'
+	mutant 'remove: bit stays' pci_liveupdate_index_remove \
+		's/__test_and_clear_bit(bdf, seg->bitmap)/test_bit(bdf, seg->bitmap)/'
+	mutant 'remove: bus not counted' pci_liveupdate_index_remove \
+		's/if (!--seg->bus_count\[bus\])/if (0)/'
+	mutant 'remove: bus idle at once' pci_liveupdate_index_remove \
+		's/if (!--seg->bus_count\[bus\])/if (--seg->bus_count[bus] + 1)/'
+	mutant 'remove: segment does not count' pci_liveupdate_index_remove \
+		'/seg->ser->nr_devices--/d'
+	mutant 'remove: root does not count' pci_liveupdate_index_remove \
+		'/index->ser->nr_devices--/d'
+	mutant 'remove: mark stays' pci_liveupdate_index_remove \
+		's/__test_and_clear_bit(bdf, seg->marks)/test_bit(bdf, seg->marks)/'
+	mutant 'remove: mark still counts' pci_liveupdate_index_remove \
+		's/index->nr_marked--//'
+	mutant 'mark: counted twice' pci_liveupdate_index_mark \
+		's/!__test_and_set_bit(bdf, seg->marks)/(__set_bit(bdf, seg->marks), 1)/'
+	mutant 'mark: not taken off' pci_liveupdate_index_mark \
+		's/else if (!mark.*)/else if (0)/'
+	mutant 'mark: what is not there' pci_liveupdate_index_mark \
+		's/ || !test_bit(bdf, seg->bitmap)//'
+}
+
+mutants_that_look() {
+	mutant 'any: last bus left out' pci_liveupdate_index_any \
+		's/<= last_bus/< last_bus/'
+	mutant 'any: stops a bit too early' pci_liveupdate_index_any \
+		's/last_bus + 1UL/last_bus/'
+	mutant 'any: up to bus 255 wraps' pci_liveupdate_index_any \
+		's/last_bus + 1UL/(u8)(last_bus + 1)/'
+	mutant 'any: first bus left out' pci_liveupdate_index_any \
+		's/, first_bus)/, first_bus + 1UL)/'
+	mutant 'any: the whole segment' pci_liveupdate_index_any \
+		's/last_bus + 1UL, first_bus) <= last_bus/256, 0) < 256/'
+	mutant 'next: starts late in the next segment' pci_liveupdate_index_next \
+		's/bdf = 0;/;/'
+	mutant 'next: segments above 0xffff not seen' pci_liveupdate_index_next \
+		's/U32_MAX/0xffff/'
+	mutant 'next: last function not seen' pci_liveupdate_index_next \
+		's/bdf < PCI_SER_BDFS/bdf < PCI_SER_BDFS - 1/'
+	mutant 'next: an empty segment is the end' pci_liveupdate_index_next \
+		's/^\t}$/\t\tbreak;\n\t}/'
+	mutant 'marked: present is enough' pci_liveupdate_index_marked \
+		's/test_bit(bdf, seg->marks)/test_bit(bdf, seg->bitmap)/'
+	mutant 'size: bitmaps forgotten' pci_liveupdate_index_size \
+		'/PCI_SER_BITMAP_SIZE/d'
+	mutant 'size: a page is enough' allocated_size \
+		's/<< get_order(size)//'
+	mutant 'entry: no matter whether it is there' pci_liveupdate_index_entry \
+		's/ || !test_bit(bdf, seg->bitmap)//'
+	mutant 'entry: address not checked' pci_liveupdate_index_entry \
+		's/err = check_address(.*/err = 0; (void)(/'
+	mutant 'entry: fields not checked' pci_liveupdate_index_entry \
+		's/err = check_function(.*);/err = 0;/'
+}
+
+mutants_that_trust() {
+	mutant 'address: alignment not checked' check_address \
+		's/if (!IS_ALIGNED(.*))/if (0)/'
+	mutant 'address: any page will do' check_address \
+		's/if (!kho_is_restorable(pa, size))/if (!kho_is_restorable(pa, 4096) \&\& !kho_is_restorable(pa, 8192))/'
+	mutant 'function: header type not checked' check_function \
+		's/if (!bridge && entry->hdr_type .*)/if (0)/'
+	mutant 'function: vendor 0 not seen' check_function \
+		's/!entry->vendor ||//'
+	mutant 'function: vendor 0xffff not seen' check_function \
+		's/ || entry->vendor == U16_MAX//'
+	mutant 'function: BAR of 2^64 bytes' check_function \
+		's/(used ? 64 : 1))/(used ? 65 : 1))/'
+	mutant 'function: ROM not checked' check_function \
+		's/i < PCI_SER_NR_BARS/i < PCI_SER_NR_BARS - 1/'
+	mutant 'function: six BARs of a bridge' check_function \
+		's/i < 2/i < 6/'
+	mutant 'function: secondary is the primary bus' check_function \
+		's/secondary <= BDF_BUS/secondary < BDF_BUS/'
+	mutant 'function: subordinate not checked' check_function \
+		's/if (bridge && entry->subordinate .*)/if (0)/'
+	mutant 'function: one bus is too few' check_function \
+		's/entry->subordinate < entry->secondary/entry->subordinate <= entry->secondary/'
+	mutant 'function: buses of no bridge' check_function \
+		's/if (!bridge && (entry->secondary .*))/if (0)/'
+	mutant 'function: one reserved byte not seen' check_function \
+		's/ || entry->reserved\[1\])/)/'
+	mutant 'weight: not checked' segment_count \
+		's/if (weight != .*)/if (0)/'
+	mutant 'weight: buses not busy' segment_count \
+		's/__set_bit(bus, seg->busy)//'
+	mutant 'weight: half of a bus' segment_count \
+		's/bitmap_weight(slice, PCI_SER_DEVFNS)/bitmap_weight(slice, PCI_SER_DEVFNS \/ 2)/'
+	mutant 'weight: leaves not checked' segment_count \
+		's/if (!seg->buses\[bus\])/if (0)/'
+	mutant 'segment: bitmap not checked' index_read_segment \
+		's/check_address(ser->bitmap, .*/check_address(ser->buses, PCI_SER_BUSES_SIZE, "",/'
+	mutant 'segment: directory not checked' index_read_segment \
+		's/check_address(ser->buses, .*/check_address(ser->bitmap, PCI_SER_BITMAP_SIZE, "",/'
+	mutant 'segment: refused, and marks stay' index_read_segment \
+		's/bitmap_free(seg->marks)//'
+	mutant 'segment: refused, and stays' index_read_segment \
+		's/kfree(seg)//'
+	mutant 'segment: the same twice' index_read_segment \
+		's/err == -EBUSY/0/'
+	mutant 'block: count not checked' index_read_block \
+		's/if (block->count != expected)/if (0)/'
+	mutant 'block: address not checked' index_read_block \
+		's/if (err)/if (0)/'
+	mutant 'chain: too short' index_read \
+		's/if (!block_pa)/if (0)/'
+	mutant 'chain: too long' index_read \
+		's/if (block_pa)/if (0)/'
+	mutant 'chain: sum not checked' index_read \
+		's/if (sum != root->nr_devices)/if (0)/'
+	mutant 'chain: sum of 32 bits' index_read \
+		's/if (sum != root->nr_devices)/if ((u32)sum != (u32)root->nr_devices)/'
+	mutant 'version: not checked' pci_liveupdate_index_restore \
+		's/root->version != PCI_SER_VERSION/0/'
+	mutant 'version: a later one will do' pci_liveupdate_index_restore \
+		's/root->version != PCI_SER_VERSION/root->version < PCI_SER_VERSION/'
+	mutant 'root: address not checked' pci_liveupdate_index_restore \
+		'0,/return ERR_PTR(err);/s//;/'
+}
+
+mutants_that_take_over() {
+	mutant 'take over: a page used twice' take_over \
+		's/!kho_is_restorable(pa, size) ||//'
+	mutant 'take over: the root stays behind' index_take_over \
+		's/err = take_over(index->ser, .*;/err = 0;/'
+	mutant 'take over: blocks not looked at' index_take_over \
+		's/if (!kho_is_restorable(pa, KHO_BLOCK_SIZE))/if (0)/'
+	mutant 'abandon: marks stay' index_abandon \
+		's/bitmap_free(seg->marks)//'
+	mutant 'abandon: segments stay' index_abandon \
+		's/kfree(seg)//'
+	mutant 'abandon: nodes stay' index_abandon \
+		's/xa_destroy(.*)//'
+	mutant 'abandon: the index stays' index_abandon \
+		's/kfree(index)//'
+	mutant 'destroy: nodes stay' pci_liveupdate_index_destroy \
+		's/xa_destroy(.*)//'
+	mutant 'destroy: the root stays' pci_liveupdate_index_destroy \
+		's/folio_put(.*)//'
+	mutant 'destroy: leaves before blocks' pci_liveupdate_index_destroy \
+		'/kho_block_set_destroy/d;s/^\txa_destroy(.*/&\n\tkho_block_set_destroy(\&index->block_set);/'
+	mutant 'destroy: a leaf as it comes' segment_free_incoming \
+		's/if (kho_is_restorable(.*))/if (1)/'
+	mutant 'destroy: leaves stay' segment_free_incoming \
+		's/kho_restore_free(.*)//'
+	mutant 'destroy: a lost leaf is not said' segment_free_incoming \
+		's/pr_warn(\(.*\)/(void)(\1/'
+	mutant 'destroy: the directory stays' segment_free_incoming \
+		's/folio_put(virt_to_folio(seg->buses))//'
+	mutant 'destroy: the bitmap stays' segment_free_incoming \
+		's/folio_put(virt_to_folio(seg->bitmap))//'
+	mutant 'destroy: marks stay' segment_free_incoming \
+		's/bitmap_free(seg->marks)//'
+}
+
+parse_options() {
+	while (($#)); do
+		case $1 in
+		--kernel-tree) KERNEL_TREE=$(readlink -f -- "${2:?}"); shift 2 ;;
+		--output) OUTPUT=$(readlink -f -- "${2:?}"); shift 2 ;;
+		--only) ONLY=${2:?}; shift 2 ;;
+		--short) EVERY=$SHORT; shift ;;
+		-h | --help) usage; exit ;;
+		*) usage >&2; exit 1 ;;
+		esac
+	done
+	[[ $KERNEL_TREE && $OUTPUT ]] || { usage >&2; exit 1; }
+}
+
+main() {
+	KERNEL_TREE='' OUTPUT='' ONLY='' EVERY=1
+	NUMBER=0 MUTANTS=0 KILLED=0 BROKEN=0
+	parse_options "$@"
+
+	# If the tests fail anyway, then a mutant that fails them says nothing.
+	take_copy
+	fresh_copy
+	build || die "the index does not build, see $OUTPUT/build.log"
+	run || die "the tests fail with no mutation, see $OUTPUT/test.log"
+
+	mutants_that_allocate
+	mutants_that_change
+	mutants_that_look
+	mutants_that_trust
+	mutants_that_take_over
+
+	if ((MUTANTS + BROKEN == 0)); then
+		die "no mutant has '$ONLY' in its name"
+	fi
+	if ((BROKEN)); then
+		printf '%d mutations do not apply or do not build\n' "$BROKEN"
+	fi
+	printf '%d mutants, %d killed\n' "$MUTANTS" "$KILLED"
+	((BROKEN == 0 && MUTANTS == KILLED))
+}
+
+main "$@"

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A long random walk: the index and the model of it must not part.
+ */
+
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+
+#include "harness.h"
+#include "shim/heap_shim.h"
+#include "shim/kho_shim.h"
+#include "tests.h"
+#include "world.h"
+
+/*
+ * A kernel lives for a number of operations, and no more than 1/8 of them all,
+ * so that a short walk has a few kernels as well. It finishes with what the one
+ * before it left, and then preserves on its own account.
+ */
+#define OPS_PER_KERNEL	200000
+
+/* How often it is decided anew what is going on. */
+#define OPS_PER_PHASE	5000
+
+static const u32 domains[] = {
+	0, 1, 0xffff, 0x10000, 0x10001, 0x7fffffff, 0xffffffff,
+};
+
+/*
+ * What is going on for a while: functions come from some of the BDFs only, and
+ * there are more or fewer of them by and by.
+ */
+struct phase {
+	u16 bdf_base;
+	u16 bdf_mask;
+	unsigned int add_percent;
+};
+
+/* How often something happened; each of it has to happen. */
+struct tally {
+	unsigned long added, existed, failed;
+	unsigned long removed, missing;
+	unsigned long any, none;
+	unsigned long found, ended;
+	unsigned long marked, kernels;
+};
+
+struct walk {
+	struct world world;
+	struct phase phase;
+	struct tally tally;
+};
+
+static void new_phase(struct walk *walk)
+{
+	static const u16 masks[] = {
+		0xffff, 0x00ff, 0xff00, 0x0700, 0x0107, 0xc03f, 0x0001,
+	};
+
+	walk->phase = (struct phase) {
+		.bdf_base = test_random(),
+		.bdf_mask = masks[test_random() % ARRAY_SIZE(masks)],
+		.add_percent = 10 + test_random() % 81,
+	};
+}
+
+static u32 some_domain(void)
+{
+	return domains[test_random() % ARRAY_SIZE(domains)];
+}
+
+static u16 some_bdf(const struct walk *walk)
+{
+	const struct phase *phase = &walk->phase;
+
+	return phase->bdf_base ^ (test_random() & phase->bdf_mask);
+}
+
+/* Every other time with an allocation that fails, if there is one. */
+static void walk_add(struct walk *walk, u32 domain, u16 bdf)
+{
+	u8 generation = 1 + test_random() % 255;
+	struct pci_function_ser entry = model_entry(domain, bdf, generation);
+	int err;
+
+	if (test_random() % 2)
+		heap_shim_fail_at(1 + test_random() % 8);
+	err = pci_liveupdate_index_add(walk->world.index, domain, bdf, &entry);
+	if (heap_shim_failed() != HEAP_SHIM_NONE) {
+		CHECK_EQ(err, -ENOMEM);
+		walk->tally.failed++;
+	} else if (model_get(walk->world.model, domain, bdf)) {
+		CHECK_EQ(err, -EEXIST);
+		walk->tally.existed++;
+	} else {
+		CHECK_EQ(err, 0);
+		model_set(walk->world.model, domain, bdf, generation);
+		walk->tally.added++;
+	}
+	heap_shim_fail_at(0);
+}
+
+static void walk_remove(struct walk *walk, u32 domain, u16 bdf)
+{
+	if (model_get(walk->world.model, domain, bdf))
+		walk->tally.removed++;
+	else
+		walk->tally.missing++;
+	world_remove(&walk->world, domain, bdf);
+}
+
+static void ask_any(struct walk *walk, u32 domain)
+{
+	u64 random = test_random();
+	u8 first = random;
+	u8 last = random & 0x10000 ? random >> 8 : first + (random >> 8 & 7);
+	bool any = model_any(walk->world.model, domain, first, last);
+
+	CHECK_EQ(pci_liveupdate_index_any(walk->world.index, domain, first,
+					  last), any);
+	if (any)
+		walk->tally.any++;
+	else
+		walk->tally.none++;
+}
+
+static void ask_next(struct walk *walk, u32 domain, u16 bdf)
+{
+	/* A bit more or less leads to segments that there are not. */
+	u64 expected = PCI_LIVEUPDATE_POS(domain + test_random() % 2, bdf);
+	u64 pos = expected;
+	bool found = model_next(walk->world.model, &expected);
+
+	CHECK_EQ(pci_liveupdate_index_next(walk->world.index, &pos), found);
+	if (found) {
+		CHECK_EQ(pos, expected);
+		walk->tally.found++;
+	} else {
+		walk->tally.ended++;
+	}
+}
+
+static void ask_function(struct walk *walk, u32 domain, u16 bdf)
+{
+	struct pci_liveupdate_index *index = walk->world.index;
+	struct model *model = walk->world.model;
+
+	CHECK_EQ(pci_liveupdate_index_contains(index, domain, bdf),
+		 !!model_get(model, domain, bdf));
+	CHECK_EQ(pci_liveupdate_index_marked(index, domain, bdf),
+		 model_marked(model, domain, bdf));
+	model_compare_function(model, index, domain, bdf);
+	CHECK_EQ(pci_liveupdate_index_count(index), model->nr_devices);
+}
+
+static void walk_mark(struct walk *walk, u32 domain, u16 bdf)
+{
+	if (!model_get(walk->world.model, domain, bdf))
+		return;
+
+	world_mark(&walk->world, domain, bdf, test_random() % 3);
+	walk->tally.marked++;
+}
+
+static void walk_change(struct walk *walk, u32 domain, u16 bdf)
+{
+	if (!walk->world.index->incoming &&
+	    test_random() % 100 < walk->phase.add_percent)
+		walk_add(walk, domain, bdf);
+	else if (walk->world.index->incoming && test_random() % 2)
+		walk_mark(walk, domain, bdf);
+	else
+		walk_remove(walk, domain, bdf);
+}
+
+static void walk_step(struct walk *walk)
+{
+	u16 bdf = some_bdf(walk);
+	u32 domain = some_domain();
+
+	switch (test_random() % 8) {
+	case 0:
+		ask_any(walk, domain);
+		break;
+	case 1:
+		ask_next(walk, domain, bdf);
+		break;
+	case 2:
+		ask_function(walk, domain, bdf);
+		break;
+	default:
+		walk_change(walk, domain, bdf);
+	}
+}
+
+static void walk_steps(struct walk *walk, u64 ops)
+{
+	while (ops--) {
+		if (ops % OPS_PER_PHASE == 0)
+			new_phase(walk);
+		walk_step(walk);
+	}
+}
+
+/* From one kernel to the next, and on to what that one preserves. */
+static void live_update(struct walk *walk, u64 ops)
+{
+	struct world *world = &walk->world;
+
+	world_restore(world, world_kexec(world));
+	walk_steps(walk, ops / 4);
+	model_compare(world->model, world->index);
+	world_carry_over(world);
+	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
+	CHECK_EQ(kho_shim_count(KHO_SHIM_RESTORED), 0);
+	walk_steps(walk, ops - ops / 4);
+	model_compare_all(world->model, world->index);
+	walk->tally.kernels++;
+}
+
+static void check_tally(const struct tally *tally)
+{
+	test_note("add: %lu new, %lu there already, %lu without memory",
+		  tally->added, tally->existed, tally->failed);
+	test_note("remove: %lu there, %lu not there", tally->removed,
+		  tally->missing);
+	test_note("any: %lu yes, %lu no", tally->any, tally->none);
+	test_note("next: %lu found, %lu at the end", tally->found,
+		  tally->ended);
+	test_note("%lu marks, %lu kernels", tally->marked, tally->kernels);
+	CHECK(tally->added && tally->existed && tally->failed);
+	CHECK(tally->removed && tally->missing);
+	CHECK(tally->any && tally->none && tally->found && tally->ended);
+	CHECK(tally->marked && tally->kernels > 1);
+}
+
+void test_random_operations(void)
+{
+	struct walk walk = { .world = world_create() };
+	u64 left = test_options.ops;
+
+	while (left) {
+		u64 ops = min_t(u64, left, OPS_PER_KERNEL);
+
+		ops = min_t(u64, ops, test_options.ops / 8 + 1);
+		live_update(&walk, ops);
+		left -= ops;
+	}
+	check_tally(&walk.tally);
+	world_destroy(&walk.world);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A record as the next kernel finds it, to be damaged.
+ */
+
+#include <linux/err.h>
+
+#include "harness.h"
+#include "record.h"
+#include "shim/heap_shim.h"
+
+struct kho_block_header_ser *record_block(u64 root_pa, unsigned int n)
+{
+	struct kho_block_header_ser *block;
+
+	block = phys_to_virt(record_root(root_pa)->segments);
+	while (n--)
+		block = phys_to_virt(block->next);
+	return block;
+}
+
+struct pci_segment_ser *record_segment(u64 root_pa, unsigned int n)
+{
+	struct kho_block_header_ser *block;
+
+	block = record_block(root_pa, n / SEGMENTS_PER_BLOCK);
+	return (struct pci_segment_ser *)(block + 1) + n % SEGMENTS_PER_BLOCK;
+}
+
+struct pci_function_ser *record_entry(const struct pci_segment_ser *seg,
+				      u16 bdf)
+{
+	struct pci_function_ser *leaf;
+
+	leaf = phys_to_virt(record_buses(seg)[bdf >> 8]);
+	return &leaf[(u8)bdf];
+}
+
+int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
+		   struct pci_liveupdate_damage *damage)
+{
+	int err;
+
+	*damage = (struct pci_liveupdate_damage) { };
+	*index = pci_liveupdate_index_restore(root_pa, damage);
+	err = PTR_ERR_OR_ZERO(*index);
+	if (err) {
+		*index = NULL;
+		CHECK_EQ(heap_shim_count(), 0);
+	}
+	return err;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A record as the next kernel finds it, to be damaged.
+ */
+#ifndef _RECORD_H
+#define _RECORD_H
+
+#include <linux/io.h>
+#include <linux/kho/abi/block.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/types.h>
+
+#include "liveupdate_index.h"
+
+/* (4,096 bytes a block - 16 of its header) / 24 of a segment. */
+#define SEGMENTS_PER_BLOCK	170
+
+static inline struct pci_ser *record_root(u64 root_pa)
+{
+	return phys_to_virt(root_pa);
+}
+
+/* The nth block or segment in the order of the record. */
+struct kho_block_header_ser *record_block(u64 root_pa, unsigned int n);
+struct pci_segment_ser *record_segment(u64 root_pa, unsigned int n);
+
+static inline u64 *record_bitmap(const struct pci_segment_ser *seg)
+{
+	return phys_to_virt(seg->bitmap);
+}
+
+static inline u64 *record_buses(const struct pci_segment_ser *seg)
+{
+	return phys_to_virt(seg->buses);
+}
+
+/* The entry of a function, whose bus has a leaf. */
+struct pci_function_ser *record_entry(const struct pci_segment_ser *seg,
+				      u16 bdf);
+
+/* Give the record to an index: 0 and the index, or what is wrong with it. */
+int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
+		   struct pci_liveupdate_damage *damage);
+
+#endif /* _RECORD_H */

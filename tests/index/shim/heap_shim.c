@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The heap of the kernel: it can run dry, and it is gone after a kexec.
+ */
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <linux/gfp.h>
+#include <linux/hashtable.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "heap_shim.h"
+#include "log_shim.h"
+
+/* A few objects for each of a thousand segments. */
+#define OBJECTS_HASH_BITS	12
+
+/*
+ * @cache: Where a node of an xarray is from, or NULL if @p is from kmalloc().
+ * @lost:  A node of a kernel that is gone; RCU may still be about to free it.
+ */
+struct object {
+	struct hlist_node node;
+	void *p;
+	struct kmem_cache *cache;
+	bool lost;
+};
+
+static DEFINE_HASHTABLE(objects, OBJECTS_HASH_BITS);
+static unsigned long nr_slabs;
+static unsigned long nr_nodes;
+
+/* Protects the three above: nodes are freed by the thread of RCU. */
+static pthread_mutex_t objects_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static unsigned long fail_countdown;
+static enum heap_shim_kind failed;
+
+void heap_shim_fail_at(unsigned long nth)
+{
+	fail_countdown = nth;
+	failed = HEAP_SHIM_NONE;
+}
+
+enum heap_shim_kind heap_shim_failed(void)
+{
+	return failed;
+}
+
+bool heap_shim_out_of_memory(enum heap_shim_kind kind)
+{
+	if (!fail_countdown || --fail_countdown)
+		return false;
+
+	failed = kind;
+	return true;
+}
+
+static void count(const struct object *object, int delta)
+{
+	if (object->lost)
+		return;
+	if (object->cache)
+		nr_nodes += delta;
+	else
+		nr_slabs += delta;
+}
+
+static void *object_track(void *p, struct kmem_cache *cache)
+{
+	struct object *object;
+
+	if (!p)
+		return NULL;
+
+	object = malloc(sizeof(*object));
+	if (!object)
+		log_shim_die("heap: the harness itself is out of memory");
+	*object = (struct object) { .p = p, .cache = cache };
+
+	pthread_mutex_lock(&objects_lock);
+	hash_add(objects, &object->node, (unsigned long)p);
+	count(object, 1);
+	pthread_mutex_unlock(&objects_lock);
+	return p;
+}
+
+static struct object *object_find(void *p, struct kmem_cache *cache)
+{
+	struct object *object;
+
+	hash_for_each_possible(objects, object, node, (unsigned long)p) {
+		if (object->p == p && object->cache == cache)
+			return object;
+	}
+
+	log_shim_die("heap: %p is freed but was not allocated", p);
+}
+
+static void object_forget(struct object *object)
+{
+	hash_del(&object->node);
+	count(object, -1);
+	free(object);
+}
+
+static void object_untrack(void *p, struct kmem_cache *cache)
+{
+	pthread_mutex_lock(&objects_lock);
+	object_forget(object_find(p, cache));
+	pthread_mutex_unlock(&objects_lock);
+}
+
+void *__wrap_kmalloc(size_t size, gfp_t gfp)
+{
+	if (heap_shim_out_of_memory(HEAP_SHIM_SLAB))
+		return NULL;
+
+	return object_track(__real_kmalloc(size, gfp), NULL);
+}
+
+void __wrap_kfree(void *p)
+{
+	if (!p)
+		return;
+
+	object_untrack(p, NULL);
+	__real_kfree(p);
+}
+
+/*
+ * An xarray asks without waiting first, which the kernel's test allocator never
+ * grants, and then again after it dropped its lock: only the second one counts.
+ */
+void *__wrap_kmem_cache_alloc_lru(struct kmem_cache *cache,
+				  struct list_lru *lru, int flags)
+{
+	if (gfpflags_allow_blocking(flags) &&
+	    heap_shim_out_of_memory(HEAP_SHIM_NODE))
+		return NULL;
+
+	return object_track(__real_kmem_cache_alloc_lru(cache, lru, flags),
+			    cache);
+}
+
+void __wrap_kmem_cache_free(struct kmem_cache *cache, void *p)
+{
+	object_untrack(p, cache);
+	__real_kmem_cache_free(cache, p);
+}
+
+unsigned long heap_shim_count(void)
+{
+	return nr_slabs;
+}
+
+static void object_drop(struct object *object)
+{
+	if (object->cache) {
+		count(object, -1);
+		object->lost = true;
+	} else {
+		__real_kfree(object->p);
+		object_forget(object);
+	}
+}
+
+void heap_shim_drop(void)
+{
+	struct hlist_node *tmp;
+	struct object *object;
+	int bkt;
+
+	pthread_mutex_lock(&objects_lock);
+	hash_for_each_safe(objects, bkt, tmp, object, node)
+		object_drop(object);
+	pthread_mutex_unlock(&objects_lock);
+}
+
+static void object_free_lost(struct object *object)
+{
+	/* The cache takes back what looks as if just constructed. */
+	object->cache->ctor(object->p);
+	__real_kmem_cache_free(object->cache, object->p);
+	object_forget(object);
+}
+
+unsigned long heap_shim_count_nodes(void)
+{
+	struct hlist_node *tmp;
+	struct object *object;
+	int bkt;
+
+	rcu_barrier();
+	hash_for_each_safe(objects, bkt, tmp, object, node) {
+		if (object->lost)
+			object_free_lost(object);
+	}
+	return nr_nodes;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The bitmap_zalloc() of tools/include takes no GFP flags and cannot fail.
+ */
+#ifndef _SHIM_LINUX_BITMAP_H
+#define _SHIM_LINUX_BITMAP_H
+
+#define bitmap_zalloc	tools_bitmap_zalloc
+#define bitmap_free	tools_bitmap_free
+#include_next <linux/bitmap.h>
+#undef bitmap_zalloc
+#undef bitmap_free
+
+#include <linux/slab.h>
+
+static inline unsigned long *bitmap_zalloc(unsigned int nbits, gfp_t flags)
+{
+	return kzalloc(bitmap_size(nbits), flags);
+}
+
+static inline void bitmap_free(const unsigned long *bitmap)
+{
+	kfree((void *)bitmap);
+}
+
+#endif /* _SHIM_LINUX_BITMAP_H */

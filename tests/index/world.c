@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An index and the model of it, kept in step.
+ */
+
+#include <linux/err.h>
+
+#include "harness.h"
+#include "shim/kho_shim.h"
+#include "world.h"
+
+struct world world_create(void)
+{
+	struct world world = {
+		.index = pci_liveupdate_index_create(),
+		.model = model_create(),
+	};
+
+	ASSERT(!IS_ERR(world.index));
+	return world;
+}
+
+void world_destroy(struct world *world)
+{
+	pci_liveupdate_index_destroy(world->index);
+	model_destroy(world->model);
+}
+
+/* 1 to 255, and another one when the same function comes back. */
+static u8 new_generation(void)
+{
+	static u8 generation;
+
+	return generation = generation % 255 + 1;
+}
+
+void world_add(struct world *world, u32 domain, u16 bdf)
+{
+	u8 generation = new_generation();
+	struct pci_function_ser entry = model_entry(domain, bdf, generation);
+
+	CHECK_EQ(pci_liveupdate_index_add(world->index, domain, bdf, &entry), 0);
+	model_set(world->model, domain, bdf, generation);
+}
+
+void world_remove(struct world *world, u32 domain, u16 bdf)
+{
+	bool was_there = model_get(world->model, domain, bdf);
+
+	CHECK_EQ(pci_liveupdate_index_remove(world->index, domain, bdf),
+		 was_there);
+	if (was_there)
+		model_set(world->model, domain, bdf, 0);
+}
+
+void world_mark(struct world *world, u32 domain, u16 bdf, bool mark)
+{
+	pci_liveupdate_index_mark(world->index, domain, bdf, mark);
+	model_mark(world->model, domain, bdf, mark);
+}
+
+u64 world_kexec(struct world *world)
+{
+	u64 root_pa = pci_liveupdate_index_root_pa(world->index);
+
+	kho_shim_kexec();
+	world->index = NULL;
+	return root_pa;
+}
+
+void world_restore(struct world *world, u64 root_pa)
+{
+	struct pci_liveupdate_damage damage;
+
+	world->index = pci_liveupdate_index_restore(root_pa, &damage);
+	ASSERT(!IS_ERR(world->index));
+	model_clear_marks(world->model);
+	model_compare(world->model, world->index);
+}
+
+void world_carry_over(struct world *world)
+{
+	struct pci_liveupdate_index *incoming = world->index;
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	u64 pos;
+
+	world->index = pci_liveupdate_index_create();
+	ASSERT(!IS_ERR(world->index));
+	pci_liveupdate_index_for_each(incoming, pos) {
+		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+
+		entry = pci_liveupdate_index_entry(incoming, domain, bdf,
+						   &damage);
+		ASSERT(!IS_ERR(entry));
+		CHECK_EQ(pci_liveupdate_index_add(world->index, domain, bdf,
+						  entry), 0);
+	}
+	pci_liveupdate_index_destroy(incoming);
+	model_prune(world->model);
+	model_clear_marks(world->model);
+	model_compare(world->model, world->index);
+}

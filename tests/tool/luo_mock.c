@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A model of the Live Update Orchestrator in the place of luo_sys.c, so that
+ * pci-liveupdate can be tested without a kernel that has one.
+ *
+ * A session is a directory below luo/outgoing or luo/incoming in the root that
+ * the program is given, and a file of it is a file named after its token. The
+ * test script does the kexec: it kills the holder and moves the directory. A
+ * lock on the directory stands for the reference that an open session is: it
+ * goes when the last process that has the session open ends.
+ *
+ * LUO_MOCK_FAIL="operation token errno" makes an operation fail.
+ * LUO_MOCK_STOP="token" sends the program SIGTERM when that is preserved.
+ * LUO_MOCK_UNSEALED makes the kernel forget the seals of a memfd.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/liveupdate.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pci-liveupdate.h"
+
+/* 16 hex digits, and what marks a token that was tried, or failed. */
+#define TOKEN_SIZE	sizeof("ffffffffffffffff")
+#define MARK_SIZE	sizeof("ffffffffffffffff.failed")
+
+static int injected_error(const char *operation, unsigned long long token)
+{
+	const char *fail = getenv("LUO_MOCK_FAIL");
+	unsigned long long fail_token;
+	char fail_operation[32];
+	int err;
+
+	if (!fail || sscanf(fail, "%31s %llx %d", fail_operation, &fail_token,
+			    &err) != 3)
+		return 0;
+
+	return !strcmp(operation, fail_operation) && token == fail_token ?
+	       -err : 0;
+}
+
+static bool is_device(const char *path)
+{
+	char device[PATH_MAX];
+
+	path_format(device, "/dev/liveupdate");
+
+	return !strcmp(path, device);
+}
+
+/*
+ * As exclusive as the real one: the lock goes when the file is closed. A file
+ * tells the test script that the program has found it busy.
+ */
+int luo_sys_open(const char *path)
+{
+	int err = injected_error(is_device(path) ? "device" : "function", 0);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	char busy[PATH_MAX];
+
+	if (err || fd < 0)
+		return err ? err : -errno;
+	if (is_device(path) && flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		path_format(busy, "/luo/busy");
+		close(open(busy, O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+		return -EBUSY;
+	}
+
+	return fd;
+}
+
+static bool device_is_open(void)
+{
+	char path[PATH_MAX];
+	bool is_open;
+	int fd;
+
+	path_format(path, "/dev/liveupdate");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	is_open = flock(fd, LOCK_EX | LOCK_NB);
+	close(fd);
+
+	return is_open;
+}
+
+static void session_empty(int session)
+{
+	DIR *dir = fdopendir(dup(session));
+	struct dirent *entry;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir)))
+		unlinkat(session, entry->d_name, 0);
+	closedir(dir);
+}
+
+static bool session_has(int session, const char *name)
+{
+	return !faccessat(session, name, F_OK, 0);
+}
+
+static void session_mark(int session, const char *name)
+{
+	close(openat(session, name, O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+}
+
+static int session_create(struct liveupdate_ioctl_create_session *arg)
+{
+	char path[PATH_MAX];
+
+	path_format(path, "/luo/outgoing/%s", (char *)arg->name);
+	mkdir(path, 0700);
+	arg->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (arg->fd < 0)
+		return -errno;
+	if (flock(arg->fd, LOCK_EX | LOCK_NB)) {
+		close(arg->fd);
+		return -EEXIST;
+	}
+	session_empty(arg->fd);
+
+	return 0;
+}
+
+static int session_retrieve(struct liveupdate_ioctl_retrieve_session *arg)
+{
+	char path[PATH_MAX];
+
+	path_format(path, "/luo/incoming/%s", (char *)arg->name);
+	arg->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (arg->fd < 0)
+		return -errno;
+	if (flock(arg->fd, LOCK_EX | LOCK_NB)) {
+		close(arg->fd);
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
+static void copy(int from, int to)
+{
+	char text[4096];
+	off_t offset = 0;
+	ssize_t len;
+
+	while ((len = pread(from, text, sizeof(text), offset)) > 0)
+		offset += pwrite(to, text, len, offset);
+}
+
+static int file_preserve(int session,
+			 struct liveupdate_session_preserve_fd *arg)
+{
+	const char *stop = getenv("LUO_MOCK_STOP");
+	char name[TOKEN_SIZE];
+	int fd;
+
+	if (device_is_open())
+		return -EPROTO;
+
+	snprintf(name, sizeof(name), "%llx", (unsigned long long)arg->token);
+	if (session_has(session, name))
+		return -EEXIST;
+	if (stop && !strcmp(stop, name))
+		raise(SIGTERM);
+
+	fd = openat(session, name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (fcntl(arg->fd, F_GET_SEALS) >= 0)
+		copy(arg->fd, fd);
+	close(fd);
+
+	return 0;
+}
+
+static int memfd_retrieve(int session, const char *name)
+{
+	int from = openat(session, name, O_RDONLY | O_CLOEXEC);
+	int fd = memfd_create("", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	copy(from, fd);
+	close(from);
+	if (!getenv("LUO_MOCK_UNSEALED"))
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
+		      F_SEAL_GROW | F_SEAL_WRITE);
+
+	return fd;
+}
+
+static int function_retrieve(__u64 token)
+{
+	if (function_state(token) != FUNCTION_BOUND)
+		return -ENODEV;
+
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+/* What was tried and failed once fails for ever. */
+static int file_retrieve(int session,
+			 struct liveupdate_session_retrieve_fd *arg)
+{
+	char name[TOKEN_SIZE], tried[MARK_SIZE], failed[MARK_SIZE];
+
+	if (device_is_open())
+		return -EPROTO;
+
+	snprintf(name, sizeof(name), "%llx", (unsigned long long)arg->token);
+	snprintf(tried, sizeof(tried), "%s.tried", name);
+	snprintf(failed, sizeof(failed), "%s.failed", name);
+	if (!session_has(session, name))
+		return -ENOENT;
+	session_mark(session, tried);
+	if (session_has(session, failed))
+		return -ENODEV;
+
+	if (arg->token > ADDRESS_MAX)
+		arg->fd = memfd_retrieve(session, name);
+	else
+		arg->fd = function_retrieve(arg->token);
+	if (arg->fd < 0)
+		session_mark(session, failed);
+
+	return arg->fd < 0 ? arg->fd : 0;
+}
+
+/* A function refuses to be finished before it was tried, a memfd does not. */
+static bool session_can_finish(int session)
+{
+	DIR *dir = fdopendir(dup(session));
+	char tried[MARK_SIZE];
+	struct dirent *entry;
+	bool can = true;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		if (strchr(entry->d_name, '.') ||
+		    strtoull(entry->d_name, NULL, 16) > ADDRESS_MAX)
+			continue;
+		snprintf(tried, sizeof(tried), "%.16s.tried", entry->d_name);
+		if (!session_has(session, tried))
+			can = false;
+	}
+	closedir(dir);
+
+	return can;
+}
+
+static int session_finish(int session)
+{
+	char link[64], path[PATH_MAX] = "";
+
+	if (!session_can_finish(session))
+		return -EBUSY;
+
+	session_empty(session);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", session);
+	if (readlink(link, path, sizeof(path) - 1) < 0 || rmdir(path))
+		return -errno;
+
+	return 0;
+}
+
+int luo_sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	struct liveupdate_session_preserve_fd *file = arg;
+	int err;
+
+	switch (request) {
+	case LIVEUPDATE_IOCTL_CREATE_SESSION:
+		err = injected_error("create", 0);
+		return err ? err : session_create(arg);
+	case LIVEUPDATE_IOCTL_RETRIEVE_SESSION:
+		err = injected_error("take", 0);
+		return err ? err : session_retrieve(arg);
+	case LIVEUPDATE_SESSION_PRESERVE_FD:
+		err = injected_error("preserve", file->token);
+		return err ? err : file_preserve(fd, arg);
+	case LIVEUPDATE_SESSION_RETRIEVE_FD:
+		err = injected_error("retrieve", file->token);
+		return err ? err : file_retrieve(fd, arg);
+	case LIVEUPDATE_SESSION_FINISH:
+		err = injected_error("finish", 0);
+		return err ? err : session_finish(fd);
+	}
+
+	return -ENOTTY;
+}
