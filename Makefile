@@ -56,15 +56,9 @@ kunit:
 shell:
 	@tests/shell.sh
 
-.PHONY: check check-index check-tool
-check: check-index check-tool lint
-
-check-index:
-	@tree=$$(scripts/make-tree.sh $(TO)) && \
-		$(MAKE) --no-print-directory -C tests/index KERNEL_TREE=$$tree O=$(CACHE)/build/index check
-
-check-tool:
-	@tests/tool/test.sh
+.PHONY: check
+check:
+	@scripts/check.sh
 
 .PHONY: lint
 lint:

@@ -60,11 +60,12 @@ image_path() {
 	esac
 }
 
-# set_compiler: with ccache, unless it cannot be had.
+# set_compiler: with ccache if it is there. In depend mode it does not preprocess
+# each file once more, which would cost a first build more than it ever gains.
 set_compiler() {
 	if have ccache; then
+		export CCACHE_DEPEND=1
 		COMPILER=(CC="ccache ${CROSS_COMPILE}gcc" HOSTCC="ccache gcc")
-		export CCACHE_BASEDIR=$CACHE
 	fi
 }
 
@@ -75,9 +76,6 @@ need_build_tools() {
 	case $CROSS_COMPILE in
 	aarch64-linux-gnu-) tools+=("gcc-aarch64-linux-gnu:${CROSS_COMPILE}gcc") ;;
 	esac
-	if have apt-get && ((EUID == 0)); then
-		tools+=(ccache:ccache)
-	fi
 	need_tools "${tools[@]}"
 }
 
@@ -148,11 +146,26 @@ compile() {
 	kmake -C "$tree" O="$build" -j"$(nproc)" "${FLAGS[@]}" "${COMPILER[@]}" "${image##*/}"
 }
 
+# seed: begin with the objects of the base configuration. Whatever is different
+# kbuild compiles again.
+seed() {
+	local base=$CACHE/build/$version-base
+
+	need_space 3 "building Linux $version"
+	if [[ $tree == "$CACHE/tree/$version" && $ARCH == x86_64 && -f $base/.key ]]; then
+		lock "build-${base##*/}" shared
+		rm -rf "$build.tmp"
+		cp -a --reflink=auto -- "$base" "$build.tmp"
+		rm -f "$build.tmp"/{.key,.config.key}
+		mv "$build.tmp" "$build"
+	fi
+	mkdir -p "$build"
+}
+
 build_image() {
 	need_build_tools
 	set_compiler
-	[[ -d $build ]] || need_space 3 "building Linux $version"
-	mkdir -p "$build"
+	[[ -d $build ]] || seed
 	rm -f "$build/.key"
 	if [[ ! -f $build/.config.key || $(<"$build/.config.key") != "$(config_key)" ]]; then
 		step "configure ${build##*/}" configure

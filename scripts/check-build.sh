@@ -29,9 +29,7 @@ compile() {
 	local said=$build/said
 
 	(cd -- "$build" && rm -f -- "${objects[@]}")
-	kmake -s -C "$tree" O="$build" "${ccache[@]}" olddefconfig
-	kmake -s -C "$tree" O="$build" "${ccache[@]}" -j"$(nproc)" prepare
-	kmake -s -C "$tree" O="$build" "${ccache[@]}" -k W=1 C=2 CHECK=sparse "${objects[@]}" \
+	kmake -s -C "$tree" O="$build" "${ccache[@]}" -j"$(nproc)" -k W=1 C=2 CHECK=sparse "${objects[@]}" \
 		>"$said" 2>&1 || { cat "$said"; return 1; }
 	# What sparse thinks of the kernel's own headers is not our business.
 	ours <"$said" | grep . && return 1
@@ -48,7 +46,12 @@ check_version_build() {
 	! have ccache || ccache=(CC="ccache gcc" HOSTCC="ccache gcc")
 	lock "build-$version-check"
 	lock "tree-${tree##*/}" shared
-	mkdir -p "$build"
+	if [[ ! -d $build ]]; then
+		lock "build-$version-base" shared
+		rm -rf "$build.tmp"
+		cp -a --reflink=auto -- "${image%/arch/*}" "$build.tmp"
+		mv "$build.tmp" "$build"
+	fi
 	cp "${image%/arch/*}/.config" "$build/.config"
 	step "check-build $version" compile
 }

@@ -120,7 +120,7 @@ download() {
 		version=$(newest "$package") && break
 	done
 	[[ ${version:-} ]] ||
-		no_package "no suite of ${SUITES[*]} could be reached or has $package" "${package##*-}"
+		no_package "no suite of ${SUITES[*]} could be reached, has $package and is signed with a key of this machine" "${package##*-}"
 
 	rm -rf "$deb.tmp"
 	mkdir -p "$deb.tmp"

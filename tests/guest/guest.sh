@@ -160,7 +160,7 @@ edus_that_hold() {
 	echo "$n"
 }
 
-# preserve SESSION ADDRESS...: prints nothing, or what went wrong.
+# preserve SESSION ADDRESS...: prints the ID of the process that holds it.
 preserve() {
 	pci-liveupdate -q preserve --background "$@"
 }

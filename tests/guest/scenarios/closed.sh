@@ -8,8 +8,7 @@ first() {
 	local holder
 
 	bind $(below_bridges)
-	holder=$(pci-liveupdate preserve --background vm1 $(below_bridges) |
-		sed -n 's/.*pid \([0-9]*\).*/\1/p')
+	holder=$(preserve vm1 $(below_bridges))
 	check_same "all functions are preserved" \
 		"$(records outgoing function)" "$(below_bridges)"
 	kill "$holder"

@@ -19,9 +19,8 @@ second() {
 	check "the tool says so" tool_explains
 }
 
-# What comes out of /dev/kmsg begins with facility * 8 + level.
 dmesg_emergency() {
-	dd if=/dev/kmsg iflag=nonblock bs=8k 2>/dev/null | grep "^0,.*$1"
+	dmesg -r | grep "^<0>.*$1"
 }
 
 tool_explains() {

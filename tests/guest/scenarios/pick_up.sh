@@ -20,6 +20,12 @@ second() {
 	bind $(echo "$all" | grep -v "$last")
 	check "a session with an unbound function does not finish" \
 		not pci-liveupdate finish vm1
+	pci-liveupdate finish --wait 60 vm1 >/tmp/finish 2>&1 &
+	until grep -q waiting /tmp/finish; do
+		usleep 10000
+	done
+	kill -9 $!
+	wait
 	check "the unbound function stays preserved" \
 		grep -q "^incoming $last .* present" "$RECORD"
 	bind "$last"
