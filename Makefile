@@ -10,15 +10,16 @@ TO		?= 7.3
 # Kernel trees to use instead of downloading: for TO and for FROM.
 KERNEL_SRC	?=
 KERNEL_SRC_OLD	?=
-# The emulator, and its accelerator: empty means whatever runs here.
+# The emulator. It is never asked for KVM, which may be there and not work.
 QEMU		?= qemu-system-x86_64
-ACCEL		?=
+# Which tests to run, a shell pattern: make test TESTS='update-*'
+TESTS		?= *
 # Where "make export" writes the series.
 O		?= export
 # 1 shows everything.
 V		?= 0
 
-export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU ACCEL V
+export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS V
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 

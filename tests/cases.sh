@@ -100,9 +100,10 @@ kunit() {
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$version" "${2#*-}")
 	VM_DEVICES=()
 	[[ $2 != *debug* ]] || local MEMORY=3G
-	vm_boot "$dir" "$kernel" /dev/null "$VM_SECONDS" \
+	vm_boot "$dir" "$kernel" "" "$VM_SECONDS" \
 		"liveupdate=on kunit.enable=1 kunit.autorun=1 kunit.filter_glob=pci_liveupdate* kunit_shutdown=reboot" ||
-		{ echo "the machine did not end within $VM_SECONDS s"; return 1; }
+		{ echo "QEMU ended with $?; 124 means that it took more than $VM_SECONDS s:"
+		cat "$dir/qemu"; return 1; }
 	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
 		{ grep -v '^\[.*\] =* PASSED' "$dir/kunit"; return 1; }
 	if ! grep -q 'Ran [1-9][0-9]* tests: passed: [0-9]*$' "$dir/kunit"; then

@@ -109,7 +109,8 @@ time_lines() {
 }
 
 # vm_boot DIR KERNEL INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: run a machine to
-# its end. DIR/console has what the kernels wrote, DIR/side what the guest said.
+# its end, without an initrd if INITRD is empty. DIR/console has what the kernels
+# wrote, DIR/side what the guest said.
 # Returns 124 if it takes longer than SECONDS.
 vm_boot() {
 	local dir=$1 kernel=$2 initrd=$3 seconds=$4 line=$5
@@ -120,7 +121,7 @@ vm_boot() {
 	# TCG always: a /dev/kvm that is there may still not run a guest.
 	timeout --kill-after=5 "$seconds" "$QEMU" -machine q35 -accel tcg -cpu max \
 		-smp 2 -m "$MEMORY" -display none -monitor none -nodefaults \
-		-no-reboot -kernel "$kernel" -initrd "$initrd" \
+		-no-reboot -kernel "$kernel" ${initrd:+-initrd "$initrd"} \
 		-append "console=ttyS0 panic=-1 retain_initrd $line" \
 		-serial file:"$dir/console" -serial stdio \
 		"${VM_DEVICES[@]}" "$@" 2>"$dir/qemu" </dev/null | time_lines >"$dir/side"
