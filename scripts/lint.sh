@@ -92,17 +92,28 @@ passed() {
 	done
 }
 
+# not_allowed: of checkpatch's lines on stdin those that checkpatch.allow does not
+# have: "FILE:LINE: LEVEL:TYPE: TEXT".
+not_allowed() {
+	awk -F ':' 'FNR == NR { split($0, word, " "); allow[word[1] " " word[2]]; next }
+		!(($1 " " $4) in allow)' "$ROOT/scripts/checkpatch.allow" -
+}
+
 # checkpatch [-f]: for the files on stdin. It writes where it runs, so it runs in
 # the cache, where the repository's folders have links.
 checkpatch() {
 	local file complaints id
 	local -a todo good=()
 
-	id=checkpatch-$({ echo "${CHECKPATCH[@]}"; cat "$tree/scripts/checkpatch.pl"; } | md5sum | cut -c 1-8)
+	id=checkpatch-$({
+		echo "${CHECKPATCH[@]}"
+		cat "$tree/scripts/checkpatch.pl" "$ROOT/scripts/checkpatch.allow"
+	} | sha256sum | cut -c 1-8)
 	mapfile -d '' todo < <(not_passed "$id")
 	((${#todo[@]})) || return 0
 	complaints=$(cd -- "$CACHE/lint" && printf '%s\0' "${todo[@]}" |
-		in_parallel "$tree/scripts/checkpatch.pl" --root="$tree" "${CHECKPATCH[@]}" "$@") || true
+		{ in_parallel "$tree/scripts/checkpatch.pl" --root="$tree" "${CHECKPATCH[@]}" "$@" || true; } |
+		not_allowed)
 	for file in "${todo[@]}"; do
 		[[ $'\n'$complaints == *$'\n'"$file:"* ]] || good+=("$file")
 	done

@@ -2,7 +2,9 @@
 # shellcheck shell=bash
 #
 # One function for each kind of test that boots a machine. Each prints what went
-# wrong, and returns non-zero then. To be sourced after tests/vm.sh.
+# wrong, and returns non-zero then. To be sourced after tests/vm.sh, which reads
+# VM_DEVICES and MEMORY.
+# shellcheck disable=SC2034
 
 # A machine that takes longer than this hangs. A debug kernel is slow, and TCG is
 # slow on a busy host.

@@ -108,8 +108,8 @@ damage_tests() {
 	bitmap:bitmap of segment 0000 is 0x[0-9a-f]*1, expected a multiple of 0x1000
 	buses:buses of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x800
 	leaf:buses\[\] entry of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
-	vendor:vendor of segment 0000 is 0, expected other than 0 and 0xffff
-	reserved:reserved of segment 0000 is 0x1, expected exactly 0
+	vendor:vendor of segment 0000 is 0x0, expected other than 0 and 0xffff
+	reserved:reserved of segment 0000 is 0x1, expected exactly 0x0
 	END
 }
 

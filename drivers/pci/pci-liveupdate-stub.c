@@ -60,7 +60,7 @@
  * @pdev:      The function; referenced.
  * @kref:      One reference for being bound, and one for each open file.
  * @minor:     Minor number of the character device.
- * @lock:      Protects @bound and @preserved.
+ * @lock:      Also orders preserving against unbinding.
  * @bound:     The driver is bound to @pdev.
  * @preserved: The function is preserved for the next kernel.
  */
@@ -68,7 +68,7 @@ struct stub {
 	struct pci_dev *pdev;
 	struct kref kref;
 	int minor;
-	struct mutex lock;
+	struct mutex lock; /* protects bound and preserved */
 	bool bound;
 	bool preserved;
 };
