@@ -659,7 +659,7 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 			drop(outgoing, dev, PCI_DEV_LIVEUPDATE_OUTGOING);
 	}
 
-	if (test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags))
+	if (incoming && test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags))
 		cleanup_incoming(dev);
 }
 

@@ -914,8 +914,11 @@ pci_liveupdate_index_restore(u64 root_pa, struct pci_liveupdate_damage *damage)
 		goto err_abandon;
 
 	err = kho_block_set_restore(&index->block_set, root->segments);
-	if (err)
+	if (err) {
+		damaged(damage, err, "nr_segments", NULL, root->nr_segments,
+			"what a block set can hold, such as", 1);
 		goto err_abandon;
+	}
 
 	err = index_take_over(index, damage);
 	if (err)
