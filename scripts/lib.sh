@@ -62,7 +62,7 @@ init() {
 # repeat_command COMMAND...: the line that runs it again by hand. A function
 # needs its script around it.
 repeat_command() {
-	local var
+	local var line
 	local -a words=()
 
 	for var in PCI_LIVEUPDATE_CACHE FROM TO KERNEL_SRC KERNEL_SRC_OLD; do
@@ -75,7 +75,8 @@ repeat_command() {
 	else
 		words=("$@")
 	fi
-	printf '%q ' "${words[@]}"
+	printf -v line '%q ' "${words[@]}"
+	printf '%s' "${line% }"
 }
 
 # show_progress NAME LOG: how long it has been, and the last line of the log.
