@@ -24,7 +24,7 @@ phases() {
 	awk '
 	function phase(name) {
 		if (last != "")
-			printf "  %-34s %6.1f s\n", last, $1 - since
+			printf "  %-35s %6.1f s\n", last, $1 - since
 		last = name
 		since = $1
 	}

@@ -73,14 +73,12 @@ host_tests() {
 kunit_tests() {
 	run kunit-7.2 kunit 7.2-base
 	run kunit-7.3 kunit 7.3-base
-	run kunit-7.3-debug kunit 7.3-debug
 }
 
 update_tests() {
 	run update-7.2-to-7.3 live_update 7.2-base 7.3-base 64 update
 	run update-7.3-to-7.3 live_update 7.3-base 7.3-base 64 update
 	run update-7.3-to-7.2 live_update 7.3-base 7.2-base 64 update
-	run update-7.3-debug live_update 7.3-debug 7.3-debug 16 update
 	run update-one-function live_update 7.3-base 7.3-base 1 update
 	run update-nothing-preserved live_update 7.2-base 7.3-base 8 nothing
 	run update-session-closed live_update 7.3-base 7.3-base 8 closed
@@ -113,6 +111,12 @@ damage_tests() {
 	END
 }
 
+# With lockdep, KASAN and kmemleak. They come last, since the build takes longest.
+debug_tests() {
+	run debug-kunit kunit 7.3-debug
+	run debug-update live_update 7.3-debug 7.3-debug 16 update
+}
+
 main() {
 	init "$@"
 	PATTERN=${1:-${TESTS:-*}}
@@ -128,6 +132,7 @@ main() {
 	kunit_tests
 	update_tests
 	damage_tests
+	debug_tests
 	report "1..$NUMBER"
 	if ((NUMBER == 0)); then
 		die "no test has a name like '$PATTERN'"
