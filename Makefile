@@ -71,6 +71,7 @@ check-build:
 
 .PHONY: test-all
 test-all: check check-build kunit test export
+	@tests/test.sh 'debug-*'
 
 .PHONY: export
 export:

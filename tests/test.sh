@@ -111,8 +111,11 @@ damage_tests() {
 	END
 }
 
-# With lockdep, KASAN and kmemleak. They come last, since the build takes longest.
+# With lockdep, KASAN and kmemleak. They take long, and run only when they are
+# asked for by name: make test TESTS='debug-*'.
 debug_tests() {
+	[[ $PATTERN == debug-* ]] || return 0
+	VM_SECONDS=900
 	run debug-kunit kunit 7.3-debug
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
 }
