@@ -309,7 +309,7 @@ static void preserve_vfs(struct kunit *test)
 
 	api_scan_all(test);
 	api_begin_outgoing(test);
-	KUNIT_ASSERT_EQ(test, pci_enable_sriov(t->devs[PF], 2), 0);
+	KUNIT_ASSERT_EQ(test, model_set_vfs(t->devs[PF], 2), 0);
 	api_get_devs(t);
 	KUNIT_EXPECT_NOT_NULL(test, t->devs[VF_0]);
 	KUNIT_EXPECT_NOT_NULL(test, t->devs[VF_1]);
@@ -321,7 +321,7 @@ static void preserve_vfs(struct kunit *test)
 	api_expect_logged(test, "while it has 2 VFs");
 	api_expect_outgoing(test, 0);
 
-	pci_disable_sriov(t->devs[PF]);
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF], 0), 0);
 	KUNIT_EXPECT_EQ(test, api_preserve(t, PF), 0);
 	api_expect_outgoing(test, BIT(PF));
 }
@@ -333,7 +333,7 @@ static void enable_vfs_outgoing(struct kunit *test)
 	api_scan_all(test);
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_EQ(test, api_preserve(t, PF), 0);
-	KUNIT_EXPECT_EQ(test, pci_enable_sriov(t->devs[PF], 1), -EBUSY);
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF], 1), -EBUSY);
 	KUNIT_EXPECT_EQ(test, pci_num_vf(t->devs[PF]), 0);
 	api_expect_logged(test, "VFs cannot be enabled");
 }

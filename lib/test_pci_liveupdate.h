@@ -155,6 +155,7 @@ struct model {
 void model_init(struct model *model, u32 domain);
 int model_scan(struct model *model);
 void model_rescan(struct model *model);
+int model_set_vfs(struct pci_dev *pf, int nr_vfs);
 void model_remove_host(struct model *model);
 
 void model_set_id(struct model *model, enum model_fn fn, u16 vendor,

@@ -249,12 +249,12 @@ static void enable_vfs_incoming(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	api_live_update_all(test);
-	KUNIT_EXPECT_EQ(test, pci_enable_sriov(t->devs[PF], 1), -EBUSY);
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF], 1), -EBUSY);
 	KUNIT_EXPECT_EQ(test, pci_num_vf(t->devs[PF]), 0);
 	api_finish(t, PF);
-	KUNIT_EXPECT_EQ(test, pci_enable_sriov(t->devs[PF], 1), 0);
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF], 1), 0);
 	KUNIT_EXPECT_EQ(test, pci_num_vf(t->devs[PF]), 1);
-	pci_disable_sriov(t->devs[PF]);
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF], 0), 0);
 }
 
 /* Removal while preserved by the previous kernel */

@@ -506,6 +506,20 @@ void model_rescan(struct model *model)
 	pci_unlock_rescan_remove();
 }
 
+/* As a write to sriov_numvfs does it. */
+int model_set_vfs(struct pci_dev *pf, int nr_vfs)
+{
+	int err = 0;
+
+	pci_lock_rescan_remove();
+	if (nr_vfs)
+		err = pci_enable_sriov(pf, nr_vfs);
+	else
+		pci_disable_sriov(pf);
+	pci_unlock_rescan_remove();
+	return err;
+}
+
 void model_remove_host(struct model *model)
 {
 	struct pci_host_bridge *host = model->host;
