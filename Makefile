@@ -31,7 +31,7 @@ help:
 	@echo '  test       the test suite'
 	@echo '  check      what needs no kernel: the index in user space, the tool, lint'
 	@echo '  kunit      the KUnit suite in a guest'
-	@echo '  test-all   all of the above, compiler warnings, sparse, debug kernels, export'
+	@echo '  test-all   all of the above, compiler warnings, sparse, export'
 	@echo '  shell      a shell in the guest that the tests boot'
 	@echo '  lint       checkpatch, shellcheck, mypy, kernel-doc and more'
 	@echo '  export     write a series to mail to $$O ($(O))'
@@ -71,7 +71,6 @@ check-build:
 
 .PHONY: test-all
 test-all: check check-build kunit test export
-	@tests/test.sh 'debug-*'
 
 .PHONY: export
 export:

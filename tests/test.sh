@@ -57,6 +57,29 @@ script() {
 	"$ROOT/scripts/$name" "$@"
 }
 
+# Kernels take most of the time, while machines and host tests leave a processor
+# idle now and then: build the next kernel meanwhile, one at a time.
+build_ahead() {
+	local kernel
+
+	for kernel in 7.2-base 7.3-base 7.3-off 7.3-debug; do
+		"$ROOT/scripts/build-kernel.sh" "${kernel%-*}" "${kernel#*-}"
+	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
+}
+
+# In a process group of its own, which goes when this script goes.
+start_build_ahead() {
+	local builder
+
+	[[ $PATTERN == '*' ]] || return 0
+	set -m
+	build_ahead &
+	builder=$!
+	set +m
+	# shellcheck disable=SC2064 # the process is known now, and local
+	trap "kill -- -$builder 2>/dev/null || true" EXIT
+}
+
 # The scanner that every other test leans on must itself be seen to work.
 scanner() {
 	"$ROOT/tests/scan-console-test.sh"
@@ -111,10 +134,8 @@ damage_tests() {
 	END
 }
 
-# With lockdep, KASAN and kmemleak. They take long, and run only when they are
-# asked for by name: make test TESTS='debug-*'.
+# With lockdep, KASAN and kmemleak.
 debug_tests() {
-	[[ $PATTERN == debug-* ]] || return 0
 	VM_SECONDS=900
 	run debug-kunit kunit 7.3-debug
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
@@ -131,6 +152,7 @@ main() {
 	: >"$KTAP"
 
 	report "KTAP version 1"
+	start_build_ahead
 	host_tests
 	kunit_tests
 	update_tests
