@@ -215,6 +215,8 @@ main() {
 	find_tree "${3:-}"
 	image=$(image_path)
 	if ! up_to_date; then
+		# Two builds at once would only take turns on the processors.
+		lock compile
 		lock "build-${build##*/}"
 		up_to_date || build_image
 	fi
