@@ -154,10 +154,8 @@ seed() {
 	need_space 3 "building Linux $version"
 	if [[ $tree == "$CACHE/tree/$version" && $ARCH == x86_64 && -f $base/.key ]]; then
 		lock "build-${base##*/}" shared
-		rm -rf "$build.tmp"
-		cp -a --reflink=auto -- "$base" "$build.tmp"
-		rm -f "$build.tmp"/{.key,.config.key}
-		mv "$build.tmp" "$build"
+		copy_build "$base" "$build"
+		rm -f "$build"/{.key,.config.key}
 	fi
 	mkdir -p "$build"
 }

@@ -48,9 +48,7 @@ check_version_build() {
 	lock "tree-${tree##*/}" shared
 	if [[ ! -d $build ]]; then
 		lock "build-$version-base" shared
-		rm -rf "$build.tmp"
-		cp -a --reflink=auto -- "${image%/arch/*}" "$build.tmp"
-		mv "$build.tmp" "$build"
+		copy_build "${image%/arch/*}" "$build"
 	fi
 	cp "${image%/arch/*}/.config" "$build/.config"
 	step "check-build $version" compile

@@ -133,6 +133,18 @@ step() {
 	info "$name $dots $((SECONDS - start)) s"
 }
 
+# copy_build FROM TO: a build folder to go on from. The kernel's own part names no
+# folder, but that of tools/ does: as it is, it would build objtool again, and
+# with it every object.
+copy_build() {
+	local from=$1 to=$2
+
+	rm -rf -- "$to.tmp"
+	cp -a --reflink=auto -- "$from" "$to.tmp"
+	find "$to.tmp/tools" -name '.*.cmd' -exec sed -i "s,$from/,$to/,g" {} +
+	mv -- "$to.tmp" "$to"
+}
+
 # lock NAME [shared]: held until the script ends, or unlock. A lock held as
 # shared is dropped for a moment when the same name is locked again to write.
 lock() {
