@@ -62,7 +62,7 @@ script() {
 build_ahead() {
 	local kernel
 
-	for kernel in 7.2-base 7.3-base 7.3-off 7.3-debug; do
+	for kernel in 7.2-base 7.3-base 7.3-debug 7.3-off; do
 		"$ROOT/scripts/build-kernel.sh" "${kernel%-*}" "${kernel#*-}"
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
@@ -108,9 +108,13 @@ update_tests() {
 	run update-removed live_update 7.3-base 7.3-base 8 removed
 	run update-pick-up-session live_update 7.3-base 7.3-base 8 pick_up
 	run update-luo-off live_update 7.3-base 7.3-base 8 luo_off
-	run update-option-off live_update 7.3-base 7.3-off 8 option_off
 	run refused-7.2 refused 7.2-base
 	run refused-7.3 refused 7.3-base
+}
+
+# The kernel that does not have the option is the last one that is built.
+option_off_tests() {
+	run update-option-off live_update 7.3-base 7.3-off 8 option_off
 }
 
 # What the next kernel says: the field, what it found and what it expected.
@@ -136,7 +140,8 @@ damage_tests() {
 
 # With lockdep, KASAN and kmemleak.
 debug_tests() {
-	VM_SECONDS=900
+	local VM_SECONDS=900
+
 	run debug-kunit kunit 7.3-debug
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
 }
@@ -158,6 +163,7 @@ main() {
 	update_tests
 	damage_tests
 	debug_tests
+	option_off_tests
 	report "1..$NUMBER"
 	if ((NUMBER == 0)); then
 		die "no test has a name like '$PATTERN'"
