@@ -86,6 +86,7 @@ void test_record_sample(struct kunit *test, struct test_record *rec, bool full);
  */
 
 #define MODEL_VENDOR		0xbdf0
+#define MODEL_IRQ		5
 #define MODEL_DEVICE(fn)	(0x1000 + (fn))
 
 enum model_fn {
@@ -111,6 +112,7 @@ enum model_fn {
 
 struct model_access {
 	bool write;
+	bool changed;
 	u8 bus;
 	u8 devfn;
 	u8 size;
@@ -124,6 +126,7 @@ struct model_state {
 	bool absent;
 	u8 cfg[PCI_CFG_SPACE_EXP_SIZE];
 	u8 writable[PCI_CFG_SPACE_EXP_SIZE];
+	u8 rw1c[PCI_CFG_SPACE_EXP_SIZE];
 };
 
 /**
@@ -137,6 +140,9 @@ struct model_state {
  * @log:      If set, where accesses of @log_task are logged.
  * @nr_log:   Number of accesses in @log, or that would be if it were larger.
  * @log_task: The task.
+ *
+ * A write is logged as a change if it changes a bit, even one that is cleared by
+ * writing 1.
  */
 struct model {
 #ifdef CONFIG_X86
@@ -160,6 +166,8 @@ void model_remove_host(struct model *model);
 
 void model_set_id(struct model *model, enum model_fn fn, u16 vendor,
 		  u16 device);
+void model_add_settings(struct model *model);
+void model_put_in_use(struct model *model);
 void model_set_buses(struct model *model, enum model_fn fn, u8 secondary,
 		     u8 subordinate);
 

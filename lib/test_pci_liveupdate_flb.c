@@ -78,7 +78,7 @@ static void scan_refuses_entry(struct kunit *test)
 	segment = test_record_segment(&t->rec, 0);
 	buses = phys_to_virt(segment->buses);
 	leaf = phys_to_virt(buses[0x05]);
-	leaf[PCI_DEVFN(3, 0)].reserved[1] = 0x5a;
+	leaf[PCI_DEVFN(3, 0)].reserved = 0x5a;
 	api_scan_all(test);
 	KUNIT_EXPECT_EQ(test, t->refusals, 1);
 	KUNIT_EXPECT_STREQ(test, t->why,

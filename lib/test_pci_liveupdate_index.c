@@ -651,8 +651,9 @@ static const struct entry_refusal entry_refusals[] = {
 	  "secondary and subordinate", 0x200, 0 },
 	{ "function_subordinate", FUNCTION_BDF, 13, 1, 2,
 	  "secondary and subordinate", 0x002, 0 },
-	{ "reserved_0", FUNCTION_BDF, 14, 1, 1, "reserved", 0x100, 0 },
-	{ "reserved_1", BRIDGE_BDF, 15, 1, 0x80, "reserved", 0x080, 0 },
+	{ "flags", FUNCTION_BDF, 14, 1, 0x81, "flags", 0x81,
+	  PCI_SER_INTX_BROKEN },
+	{ "reserved", BRIDGE_BDF, 15, 1, 0x80, "reserved", 0x80, 0 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(entry_refusal, entry_refusals, name);

@@ -191,6 +191,9 @@ struct pci_function_ser model_entry(struct model *model, enum model_fn fn)
 	for (int i = 0; i < PCI_STD_NUM_BARS; i++)
 		entry.bar_shift[i] = desc->bars[i].shift;
 	entry.bar_shift[PCI_SER_ROM] = desc->rom_shift;
+	if (!(get_unaligned_le16(model->fns[fn].writable + PCI_COMMAND) &
+	      PCI_COMMAND_INTX_DISABLE))
+		entry.flags = PCI_SER_INTX_BROKEN;
 	if (model_is_bridge(fn)) {
 		entry.secondary = cfg[PCI_SECONDARY_BUS];
 		entry.subordinate = cfg[PCI_SUBORDINATE_BUS];
@@ -379,8 +382,9 @@ static struct model_state *model_find(struct model *model, struct pci_bus *bus,
 	return NULL;
 }
 
-static void model_log(struct model *model, bool write, struct pci_bus *bus,
-		      unsigned int devfn, int where, int size, u32 val)
+static void model_log(struct model *model, bool write, bool changed,
+		      struct pci_bus *bus, unsigned int devfn, int where,
+		      int size, u32 val)
 {
 	if (!model->log || current != model->log_task)
 		return;
@@ -388,6 +392,7 @@ static void model_log(struct model *model, bool write, struct pci_bus *bus,
 	if (model->nr_log < MODEL_LOG_SIZE)
 		model->log[model->nr_log] = (struct model_access) {
 			.write = write,
+			.changed = changed,
 			.bus = bus->number,
 			.devfn = devfn,
 			.size = size,
@@ -411,7 +416,7 @@ static int model_read(struct pci_bus *bus, unsigned int devfn, int where,
 	    where < PCI_COMMAND)
 		*val = GENMASK(8 * size - 1, 0);
 
-	model_log(model, false, bus, devfn, where, size, *val);
+	model_log(model, false, false, bus, devfn, where, size, *val);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -420,12 +425,19 @@ static int model_write(struct pci_bus *bus, unsigned int devfn, int where,
 {
 	struct model *model = bus->sysdata;
 	struct model_state *state = model_find(model, bus, devfn);
+	bool changed = false;
 
-	model_log(model, true, bus, devfn, where, size, val);
-	for (int i = where; state && i < where + size; i++, val >>= 8)
-		state->cfg[i] = (state->cfg[i] & ~state->writable[i]) |
-				(val & state->writable[i]);
+	for (int i = 0; state && i < size; i++) {
+		u8 *cfg = &state->cfg[where + i];
+		u8 old = *cfg, new = val >> 8 * i;
 
+		*cfg = (old & ~state->writable[where + i]) |
+		       (new & state->writable[where + i]);
+		*cfg &= ~(new & state->rw1c[where + i]);
+		changed |= *cfg != old;
+	}
+
+	model_log(model, true, changed, bus, devfn, where, size, val);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -446,6 +458,11 @@ static void model_release(struct pci_host_bridge *host)
 	struct model *model = host->release_data;
 
 	model->released = true;
+}
+
+static int model_map_irq(const struct pci_dev *dev, u8 slot, u8 pin)
+{
+	return MODEL_IRQ;
 }
 
 /* Those numbers go back when the host bridge is freed. */
@@ -471,6 +488,7 @@ int model_scan(struct model *model)
 	model->released = false;
 	host->sysdata = model;
 	host->ops = &model_ops;
+	host->map_irq = model_map_irq;
 	pci_set_host_bridge_release(host, model_release, model);
 
 	err = model_take_number(model);

@@ -39,6 +39,11 @@
  * BDFs, so a bridge is released when there is nothing left in that range. Its
  * own BDF lies in its parent's range: bridges are released bottom-up.
  *
+ * Until then nothing is written to what is preserved but what its driver or a
+ * port service writes: before the PCI core writes it asks here. What others
+ * depend on, such as ACS, stays as it was found for as long as there is the
+ * device.
+ *
  * Unhappy paths
  * -------------
  *
@@ -50,6 +55,8 @@
  *   at the highest level. Nothing is protected then.
  * - Something else answers at a preserved BDF: an error with both identities.
  *   It is not treated as preserved. The entry stays until the end.
+ * - A preserved bridge has other bus numbers: an error with both, and with what
+ *   cannot be reached. It is not given any numbers.
  * - A preserved function does not show up: a warning and a count, at the end of
  *   the boot. The bridges above it stay preserved until the end.
  * - Files finish, but a driver did not finish its function: a warning with the
@@ -87,6 +94,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/acpi.h>
+#include <linux/async.h>
 #include <linux/bitops.h>
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
@@ -107,10 +115,14 @@
 #include <linux/notifier.h>
 #include <linux/panic.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/reboot.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/sprintf.h>
+#include <linux/string.h>
+#include <linux/wordpart.h>
+#include <linux/xarray.h>
 
 #include "pci.h"
 #include "liveupdate_index.h"
@@ -136,6 +148,12 @@ static struct pci_liveupdate_index *outgoing;
 
 /* What the previous kernel preserved; NULL if nothing, or once finished. */
 static struct pci_liveupdate_index *incoming;
+
+/* The segments that had functions of the previous kernel, until reboot. */
+static DEFINE_XARRAY(incoming_segments);
+
+/* pci_liveupdate=hold: user space binds preserved functions. */
+VISIBLE_IF_KUNIT bool pci_liveupdate_hold_unbound;
 
 static u32 dev_domain(struct pci_dev *dev)
 {
@@ -173,6 +191,33 @@ static void refuse_damage(const struct pci_liveupdate_damage *damage)
 	pci_liveupdate_refuse_record(why);
 }
 
+/* Name some of the functions in a range, absent ones only if asked. */
+static void warn_of(struct pci_liveupdate_index *index, u64 start, u64 end,
+		    const char *what, bool absent)
+{
+	unsigned int n = 0;
+
+	for (u64 pos = start;
+	     pci_liveupdate_index_next(index, &pos) && pos < end; pos++) {
+		if (absent &&
+		    pci_liveupdate_index_marked(index,
+						PCI_LIVEUPDATE_POS_DOMAIN(pos),
+						PCI_LIVEUPDATE_POS_BDF(pos)))
+			continue;
+		if (n++ == LOG_LIMIT) {
+			pr_warn("and more, see /sys/kernel/debug/pci_liveupdate\n");
+			break;
+		}
+		pr_warn(POS_FMT " %s\n", POS_ARGS(pos), what);
+	}
+}
+
+static void warn_of_all(struct pci_liveupdate_index *index, const char *what,
+			bool absent)
+{
+	warn_of(index, 0, U64_MAX, what, absent);
+}
+
 /* Functions */
 
 /* A size that is not what the register decodes must not be taken for it. */
@@ -196,6 +241,7 @@ static struct pci_function_ser describe(struct pci_dev *dev)
 		.hdr_type = dev->hdr_type,
 		.secondary = bridge ? dev->subordinate->busn_res.start : 0,
 		.subordinate = bridge ? dev->subordinate->busn_res.end : 0,
+		.flags = dev->broken_intx_masking ? PCI_SER_INTX_BROKEN : 0,
 	};
 
 	for (int i = 0; i < (bridge ? 2 : PCI_STD_NUM_BARS); i++)
@@ -308,6 +354,39 @@ static bool any_below(struct pci_liveupdate_index *index, struct pci_bus *bus)
 					bus->busn_res.start, bus->busn_res.end);
 }
 
+/* Let drivers bind that were not allowed to. */
+static void attach(void *data, async_cookie_t cookie)
+{
+	struct device *dev = data;
+
+	if (device_attach(dev) < 0)
+		dev_warn(dev, "its driver did not bind\n");
+	put_device(dev);
+}
+
+static void release_to_drivers(struct pci_dev *dev)
+{
+	if (pci_liveupdate_hold_unbound && is_function(dev) && pci_dev_is_added(dev))
+		async_schedule(attach, get_device(&dev->dev));
+}
+
+/*
+ * The device is no longer preserved on the side of @flag. What an incoming one
+ * was held for is let go.
+ */
+static void clear_flag(struct pci_dev *dev, int flag)
+{
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	if (!test_and_clear_bit(flag, &dev->priv_flags) ||
+	    flag != PCI_DEV_LIVEUPDATE_INCOMING)
+		return;
+
+	if (test_and_clear_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags))
+		pm_runtime_put(&dev->dev);
+	release_to_drivers(dev);
+}
+
 /*
  * Release what has the flag: the device, and the bridges above that carry
  * nothing else. The buses are what is walked: a bridge that is being removed
@@ -324,7 +403,7 @@ static void drop(struct pci_liveupdate_index *index, struct pci_dev *dev,
 	do {
 		pci_liveupdate_index_remove(index, dev_domain(bridge),
 					    pci_dev_id(bridge));
-		clear_bit(flag, &bridge->priv_flags);
+		clear_flag(bridge, flag);
 		bus = bridge->bus;
 		bridge = pci_upstream_bridge(bridge);
 	} while (bridge && test_bit(flag, &bridge->priv_flags) &&
@@ -337,7 +416,7 @@ static void clear_flags(int flag)
 	struct pci_dev *dev = NULL;
 
 	for_each_pci_dev(dev)
-		clear_bit(flag, &dev->priv_flags);
+		clear_flag(dev, flag);
 }
 
 /* Outgoing */
@@ -504,12 +583,40 @@ static bool bridge_has_numbers(struct pci_dev *dev,
 
 	pci_read_config_byte(dev, PCI_SECONDARY_BUS, &secondary);
 	pci_read_config_byte(dev, PCI_SUBORDINATE_BUS, &subordinate);
-	if (secondary == entry->secondary && subordinate == entry->subordinate)
-		return true;
+	return secondary == entry->secondary &&
+	       subordinate == entry->subordinate;
+}
 
-	pci_err(dev, "was preserved with [bus %02x-%02x], found with [bus %02x-%02x]; not treated as preserved\n",
+/* Position of the first, and behind the last, of what may lie below a bridge. */
+static void range_below(struct pci_dev *bridge,
+			const struct pci_function_ser *entry,
+			u64 *start, u64 *end)
+{
+	u32 domain = dev_domain(bridge);
+
+	*start = PCI_LIVEUPDATE_POS(domain, PCI_DEVID(entry->secondary, 0));
+	*end = PCI_LIVEUPDATE_POS(domain,
+				  PCI_DEVID(entry->subordinate, 0xff)) + 1;
+}
+
+/* A bridge that forwards to other buses than it did, or to none. */
+static void report_lost_numbers(struct pci_dev *bridge,
+				const struct pci_function_ser *entry)
+{
+	u8 secondary, subordinate;
+	u64 start, end;
+
+	pci_read_config_byte(bridge, PCI_SECONDARY_BUS, &secondary);
+	pci_read_config_byte(bridge, PCI_SUBORDINATE_BUS, &subordinate);
+	pci_err(bridge, "was preserved with [bus %02x-%02x], found with [bus %02x-%02x]; not treated as preserved, and not given other numbers\n",
 		entry->secondary, entry->subordinate, secondary, subordinate);
-	return false;
+
+	if (secondary == entry->secondary && subordinate > entry->subordinate)
+		return;
+
+	range_below(bridge, entry, &start, &end);
+	warn_of(incoming, start, end, "was preserved, and cannot be reached",
+		false);
 }
 
 /**
@@ -549,12 +656,15 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 		return;
 	}
 
-	if (!bridge_has_numbers(dev, entry))
+	if (!bridge_has_numbers(dev, entry)) {
+		report_lost_numbers(dev, entry);
 		return;
+	}
 
 	pci_liveupdate_index_mark(incoming, dev_domain(dev), pci_dev_id(dev),
 				  true);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
+	set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &dev->priv_flags);
 	pci_dbg(dev, "preserved by the previous kernel\n");
 }
 
@@ -602,6 +712,332 @@ void pci_liveupdate_incoming_finish(struct pci_dev *dev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_finish);
 
+/* Hands off: what the PCI core asks before it writes */
+
+/**
+ * pci_liveupdate_keeps_master - Ask whether bus mastering must stay on.
+ * @dev: A device whose Bus Master Enable is about to be cleared.
+ *
+ * In the next kernel a function is left to its driver, which may have a reason
+ * to stop its DMA.
+ *
+ * Context: Any.
+ * Return: Whether the kexec has begun and @dev is preserved for the next kernel,
+ *         or @dev is a bridge that is preserved by the previous one.
+ */
+bool pci_liveupdate_keeps_master(struct pci_dev *dev)
+{
+	if (kexec_in_progress &&
+	    test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags))
+		return true;
+
+	return dev->hdr_type == PCI_HEADER_TYPE_BRIDGE &&
+	       pci_liveupdate_untouchable(dev);
+}
+
+/**
+ * pci_liveupdate_keeps_bus_numbers - Ask whether bridges keep their bus numbers.
+ * @bus: A bus of the segment in question.
+ *
+ * Context: Process context. May sleep.
+ * Return: Whether the segment of @bus has functions that are preserved for the
+ *         next kernel, or had functions that the previous one preserved.
+ */
+bool pci_liveupdate_keeps_bus_numbers(struct pci_bus *bus)
+{
+	u32 domain = pci_domain_nr(bus);
+
+	if (!liveupdate_enabled())
+		return false;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	return xa_load(&incoming_segments, domain) ||
+	       (outgoing &&
+		pci_liveupdate_index_any(outgoing, domain, 0, PCI_SER_BUSES - 1));
+}
+
+/* The entry of a device, or NULL if there is none any more. */
+static const struct pci_function_ser *incoming_entry(struct pci_dev *dev)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	if (!incoming ||
+	    !pci_liveupdate_index_contains(incoming, dev_domain(dev),
+					   pci_dev_id(dev)))
+		return NULL;
+
+	entry = pci_liveupdate_index_entry(incoming, dev_domain(dev),
+					   pci_dev_id(dev), &damage);
+	return IS_ERR(entry) ? NULL : entry;
+}
+
+/**
+ * pci_liveupdate_lost_bus_numbers - Ask whether a bridge must not get numbers.
+ * @bridge: A bridge that has been enumerated.
+ *
+ * Context: Process context. May sleep.
+ * Return: Whether the previous kernel preserved @bridge with bus numbers that it
+ *         does not have any more. What was below cannot be reached with others.
+ */
+bool pci_liveupdate_lost_bus_numbers(struct pci_dev *bridge)
+{
+	const struct pci_function_ser *entry;
+
+	if (!READ_ONCE(incoming) || pci_liveupdate_untouchable(bridge))
+		return false;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	entry = incoming_entry(bridge);
+	return entry && answers_as(bridge, entry) &&
+	       !bridge_has_numbers(bridge, entry);
+}
+
+/* Shrink [first, last] to its first part without any function of the index. */
+static void find_free_buses(struct pci_liveupdate_index *index, u32 domain,
+			    int *first, int *last)
+{
+	u64 pos;
+
+	if (!index)
+		return;
+
+	while (*first <= *last &&
+	       pci_liveupdate_index_any(index, domain, *first, *first))
+		++*first;
+
+	pos = PCI_LIVEUPDATE_POS(domain, PCI_DEVID(*first, 0));
+	if (*first <= *last && pci_liveupdate_index_next(index, &pos) &&
+	    pos <= PCI_LIVEUPDATE_POS(domain, PCI_DEVID(*last, 0xff)))
+		*last = PCI_BUS_NUM(PCI_LIVEUPDATE_POS_BDF(pos)) - 1;
+}
+
+/**
+ * pci_liveupdate_find_bus_numbers - Find numbers for what is below a bridge.
+ * @bridge: A bridge that is about to get bus numbers.
+ * @first: First number that may be used, changed to the first that is free.
+ * @last: Last number that may be used, changed to the last before one that is
+ *        not free.
+ *
+ * A number is free if no function that is preserved, on either side, has it.
+ *
+ * Context: Process context. May sleep.
+ * Return: Whether there is any; if not, that is an error message.
+ */
+bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge, int *first,
+				     int *last)
+{
+	u32 domain = dev_domain(bridge);
+	int before;
+
+	if (!liveupdate_enabled() || *first > *last)
+		return true;
+
+	scoped_guard(mutex, &pci_liveupdate_lock) {
+		do {
+			before = *first;
+			find_free_buses(incoming, domain, first, last);
+			find_free_buses(outgoing, domain, first, last);
+		} while (*first != before);
+	}
+
+	if (*first > *last) {
+		pci_err(bridge, "no bus number is left that no preserved device has\n");
+		return false;
+	}
+
+	return true;
+}
+
+/* What reading back a BAR gives while all ones are written to it. */
+static u64 size_mask(u8 shift)
+{
+	return shift ? ~(BIT_ULL(shift) - 1) : 0;
+}
+
+/**
+ * pci_liveupdate_bar_sizes - Get the sizes of BARs without writing to them.
+ * @dev: A device that is being enumerated.
+ * @howmany: Number of BARs.
+ * @sizes: @howmany values, as __pci_size_stdbars() gets them.
+ * @rom: Offset of the expansion ROM BAR, or 0.
+ * @rom_size: As __pci_size_rom() gets it, if @rom is not 0.
+ *
+ * Context: Process context. May sleep.
+ * Return: Whether @dev is preserved by the previous kernel; if not, nothing has
+ *         been read or changed.
+ */
+bool pci_liveupdate_bar_sizes(struct pci_dev *dev, int howmany, u32 *sizes,
+			      int rom, u32 *rom_size)
+{
+	const struct pci_function_ser *entry;
+
+	if (!pci_liveupdate_untouchable(dev))
+		return false;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	entry = incoming_entry(dev);
+	if (!entry)
+		return false;
+
+	for (int i = 0; i < howmany; i++) {
+		u64 mask = size_mask(entry->bar_shift[i]);
+		u32 bar;
+
+		pci_read_config_dword(dev, PCI_BASE_ADDRESS_0 + 4 * i, &bar);
+		sizes[i] = lower_32_bits(mask);
+		if ((bar & (PCI_BASE_ADDRESS_SPACE |
+			    PCI_BASE_ADDRESS_MEM_TYPE_MASK)) ==
+		    PCI_BASE_ADDRESS_MEM_TYPE_64 && i + 1 < howmany)
+			sizes[++i] = upper_32_bits(mask);
+	}
+
+	if (rom)
+		*rom_size = lower_32_bits(size_mask(entry->bar_shift[PCI_SER_ROM]));
+
+	return true;
+}
+
+static void claim(struct pci_dev *dev, int first, int last)
+{
+	for (int i = first; i <= last; i++) {
+		struct resource *res = &dev->resource[i];
+
+		if (!res->flags || res->flags & IORESOURCE_UNSET ||
+		    res->parent || !res->start)
+			continue;
+
+		/* An expansion ROM that is off is not in use. */
+		if (i == PCI_ROM_RESOURCE &&
+		    !(res->flags & IORESOURCE_ROM_ENABLE))
+			continue;
+
+		if (pci_claim_resource(dev, i))
+			pci_err(dev, "%s %pR is in use, but cannot be claimed\n",
+				pci_resource_name(dev, i), res);
+	}
+}
+
+/**
+ * pci_liveupdate_claim_resources - Claim what preserved devices on a bus decode.
+ * @bus: A bus whose devices have been enumerated, while nothing below it has.
+ *
+ * Whoever comes later and wants the same addresses has to move.
+ *
+ * Context: Process context. May sleep.
+ */
+void pci_liveupdate_claim_resources(struct pci_bus *bus)
+{
+	struct pci_dev *dev;
+
+	if (!READ_ONCE(incoming))
+		return;
+
+	/* Some architectures have read the windows by now, others have not. */
+	if (bus->self && pci_liveupdate_untouchable(bus->self)) {
+		if (!bus->self->resource[PCI_BRIDGE_MEM_WINDOW].flags)
+			pci_read_bridge_bases(bus);
+		claim(bus->self, PCI_BRIDGE_RESOURCES, PCI_BRIDGE_RESOURCE_END);
+	}
+
+	list_for_each_entry(dev, &bus->devices, bus_list) {
+		if (pci_liveupdate_untouchable(dev))
+			claim(dev, PCI_STD_RESOURCES, PCI_ROM_RESOURCE);
+	}
+}
+
+/**
+ * pci_liveupdate_limit_mps - Do not send what a preserved bridge cannot receive.
+ * @dev: A device that is not preserved.
+ * @mps: Max Payload Size in bytes that it is to be set to.
+ *
+ * Context: Process context.
+ * Return: That of the bridge above if it was preserved, else @mps.
+ */
+int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps)
+{
+	struct pci_dev *bridge = pci_upstream_bridge(dev);
+
+	if (!bridge || !pci_is_pcie(bridge) || !pci_liveupdate_adopted(bridge))
+		return mps;
+
+	return pcie_get_mps(bridge);
+}
+
+/**
+ * pci_liveupdate_intx_broken - Ask whether INTx cannot be masked.
+ * @dev: A device that is preserved by the previous kernel.
+ *
+ * Context: Process context. May sleep.
+ * Return: What the previous kernel found out about @dev.
+ */
+bool pci_liveupdate_intx_broken(struct pci_dev *dev)
+{
+	const struct pci_function_ser *entry;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	entry = incoming_entry(dev);
+	return !entry || entry->flags & PCI_SER_INTX_BROKEN;
+}
+
+/**
+ * pci_liveupdate_keeps_power - Ask whether a device stays in its power state.
+ * @dev: A device that is not in D0.
+ *
+ * Context: Any.
+ * Return: Whether @dev is preserved by the previous kernel, and is being
+ *         enumerated. Later on its driver may power it up.
+ */
+bool pci_liveupdate_keeps_power(struct pci_dev *dev)
+{
+	return pci_liveupdate_untouchable(dev) &&
+	       !test_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags);
+}
+
+/**
+ * pci_liveupdate_hold_power - Keep a preserved device from being suspended.
+ * @dev: A device whose power management has been initialized.
+ *
+ * It is not suspended at run time, and so no bridge above is, until it is
+ * finished.
+ *
+ * Context: Process context. May sleep.
+ */
+void pci_liveupdate_hold_power(struct pci_dev *dev)
+{
+	if (!pci_liveupdate_untouchable(dev))
+		return;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (!pci_liveupdate_untouchable(dev))
+		return;
+
+	pm_runtime_get_noresume(&dev->dev);
+	set_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags);
+}
+
+/**
+ * pci_liveupdate_holds_unbound - Ask whether a driver must not bind by itself.
+ * @dev: A device that a driver may match.
+ *
+ * Context: Any.
+ * Return: Whether @dev is a preserved function, the kernel was booted with
+ *         pci_liveupdate=hold and nobody set driver_override.
+ */
+bool pci_liveupdate_holds_unbound(struct pci_dev *dev)
+{
+	return pci_liveupdate_hold_unbound && is_function(dev) &&
+	       pci_liveupdate_untouchable(dev) &&
+	       !device_has_driver_override(&dev->dev);
+}
+
 /* Removal */
 
 /* Whatever was recorded below a bridge that is gone, is gone as well. */
@@ -609,18 +1045,15 @@ static void drop_below(struct pci_dev *bridge)
 {
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
-	u64 pos, last;
+	u64 pos, end;
 
 	entry = pci_liveupdate_index_entry(incoming, dev_domain(bridge),
 					   pci_dev_id(bridge), &damage);
 	if (IS_ERR(entry))
 		return;
 
-	last = PCI_LIVEUPDATE_POS(dev_domain(bridge),
-				  PCI_DEVID(entry->subordinate, 0xff));
-	for (pos = PCI_LIVEUPDATE_POS(dev_domain(bridge),
-				      PCI_DEVID(entry->secondary, 0));
-	     pci_liveupdate_index_next(incoming, &pos) && pos <= last; pos++)
+	range_below(bridge, entry, &pos, &end);
+	for (; pci_liveupdate_index_next(incoming, &pos) && pos < end; pos++)
 		pci_liveupdate_index_remove(incoming,
 					    PCI_LIVEUPDATE_POS_DOMAIN(pos),
 					    PCI_LIVEUPDATE_POS_BDF(pos));
@@ -639,7 +1072,7 @@ static void cleanup_incoming(struct pci_dev *dev)
 	pci_info(dev, "removed before it was finished, stays preserved\n");
 	pci_liveupdate_index_mark(incoming, dev_domain(dev), pci_dev_id(dev),
 				  false);
-	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
+	clear_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING);
 }
 
 /**
@@ -678,8 +1111,7 @@ static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		if (!incoming)
-			clear_bit(PCI_DEV_LIVEUPDATE_INCOMING,
-				  &dev->priv_flags);
+			clear_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING);
 	}
 
 	return NOTIFY_OK;
@@ -690,27 +1122,6 @@ static struct notifier_block pci_liveupdate_bus_nb = {
 };
 
 /* The FLB */
-
-/* Name some of the functions, absent ones only if asked. */
-static void warn_of(struct pci_liveupdate_index *index, const char *what,
-		    bool absent)
-{
-	unsigned int n = 0;
-	u64 pos;
-
-	pci_liveupdate_index_for_each(index, pos) {
-		if (absent &&
-		    pci_liveupdate_index_marked(index,
-						PCI_LIVEUPDATE_POS_DOMAIN(pos),
-						PCI_LIVEUPDATE_POS_BDF(pos)))
-			continue;
-		if (n++ == LOG_LIMIT) {
-			pr_warn("and more, see /sys/kernel/debug/pci_liveupdate\n");
-			break;
-		}
-		pr_warn(POS_FMT " %s\n", POS_ARGS(pos), what);
-	}
-}
 
 static int pci_liveupdate_flb_preserve(struct liveupdate_flb_op_args *args)
 {
@@ -734,14 +1145,32 @@ static void pci_liveupdate_flb_unpreserve(struct liveupdate_flb_op_args *args)
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		if (pci_liveupdate_index_count(index)) {
-			warn_of(index, "was preserved, but not unpreserved by its driver",
-				false);
+			warn_of_all(index, "was preserved, but not unpreserved by its driver",
+				    false);
 			clear_flags(PCI_DEV_LIVEUPDATE_OUTGOING);
 		}
 		outgoing = NULL;
 	}
 
 	pci_liveupdate_index_destroy(index);
+}
+
+static int remember_segments(struct pci_liveupdate_index *index)
+{
+	u64 pos = 0;
+
+	while (pci_liveupdate_index_next(index, &pos)) {
+		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		int err;
+
+		err = xa_err(xa_store(&incoming_segments, domain,
+				      xa_mk_value(1), GFP_KERNEL));
+		if (err)
+			return err;
+		pos = PCI_LIVEUPDATE_POS((u64)domain + 1, 0);
+	}
+
+	return 0;
 }
 
 static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
@@ -761,6 +1190,12 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 	pr_info("the previous kernel preserved %llu devices in %u segments\n",
 		pci_liveupdate_index_count(index), index->ser->nr_segments);
 
+	if (remember_segments(index)) {
+		pci_liveupdate_refuse_record("no memory to remember its segments");
+		pci_liveupdate_index_destroy(index);
+		return -ENOMEM;
+	}
+
 	scoped_guard(mutex, &pci_liveupdate_lock)
 		WRITE_ONCE(incoming, index);
 
@@ -775,8 +1210,8 @@ static void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		WRITE_ONCE(incoming, NULL);
 		if (pci_liveupdate_index_count(index))
-			warn_of(index, "was preserved, but not finished by its driver",
-				false);
+			warn_of_all(index, "was preserved, but not finished by its driver",
+				    false);
 		if (index->nr_marked)
 			clear_flags(PCI_DEV_LIVEUPDATE_INCOMING);
 	}
@@ -847,6 +1282,19 @@ static int pci_liveupdate_foreign_retrieve(struct liveupdate_flb_op_args *args)
 VISIBLE_IF_KUNIT const struct liveupdate_flb_ops pci_liveupdate_foreign_ops = {
 	.retrieve = pci_liveupdate_foreign_retrieve,
 };
+
+static int __init pci_liveupdate_param(char *value)
+{
+	if (!value || strcmp(value, "hold")) {
+		pr_err("pci_liveupdate=%s is not known, pci_liveupdate=hold is\n",
+		       value ?: "");
+		return -EINVAL;
+	}
+
+	pci_liveupdate_hold_unbound = true;
+	return 0;
+}
+early_param("pci_liveupdate", pci_liveupdate_param);
 
 /*
  * Kernels with another implementation hand their record over under these names.
@@ -936,7 +1384,7 @@ static int __init pci_liveupdate_count_found(void)
 	pr_info("found %llu of %llu preserved devices\n", incoming->nr_marked,
 		count);
 	if (incoming->nr_marked < count)
-		warn_of(incoming, "was preserved, but has not been found", true);
+		warn_of_all(incoming, "was preserved, but has not been found", true);
 	return 0;
 }
 late_initcall_sync(pci_liveupdate_count_found);

@@ -595,9 +595,13 @@ static int check_function(const struct pci_function_ser *entry,
 			       domain, entry->secondary << 8 |
 			       entry->subordinate, "exactly", 0);
 
-	if (entry->reserved[0] || entry->reserved[1])
+	if (entry->flags & ~PCI_SER_INTX_BROKEN)
+		return damaged(damage, -EBADMSG, "flags", domain, entry->flags,
+			       "no bits but those of", PCI_SER_INTX_BROKEN);
+
+	if (entry->reserved)
 		return damaged(damage, -EBADMSG, "reserved", domain,
-			       entry->reserved[0] << 8 | entry->reserved[1],
+			       entry->reserved,
 			       "exactly", 0);
 	return 0;
 }

@@ -64,10 +64,10 @@ static const struct bad_entry bad_entries[] = {
 	{ FUNCTION(.subordinate = 1), "secondary and subordinate", 1, 0 },
 	{ FUNCTION(.secondary = BUS + 1, .subordinate = BUS + 1),
 	  "secondary and subordinate", (BUS + 1) << 8 | (BUS + 1), 0 },
-	{ FUNCTION(.reserved[0] = 1), "reserved", 0x100, 0 },
-	{ FUNCTION(.reserved[1] = 0x80), "reserved", 0x80, 0 },
-	{ BRIDGE(.reserved[0] = 0xff), "reserved", 0xff00, 0 },
-	{ BRIDGE(.reserved[1] = 1), "reserved", 1, 0 },
+	{ FUNCTION(.flags = 0x80), "flags", 0x80, PCI_SER_INTX_BROKEN },
+	{ BRIDGE(.flags = 0xff), "flags", 0xff, PCI_SER_INTX_BROKEN },
+	{ FUNCTION(.reserved = 0x80), "reserved", 0x80, 0 },
+	{ BRIDGE(.reserved = 1), "reserved", 1, 0 },
 };
 
 static const struct pci_function_ser good_entries[] = {

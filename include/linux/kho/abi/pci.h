@@ -75,6 +75,9 @@
 #define PCI_SER_ROM		6
 #define PCI_SER_NR_BARS		7
 
+/* INTx cannot be masked with PCI_COMMAND_INTX_DISABLE. */
+#define PCI_SER_INTX_BROKEN	0x01
+
 /**
  * struct pci_ser - Root of the record.
  * @version:     PCI_SER_VERSION.
@@ -117,6 +120,7 @@ struct pci_segment_ser {
  *               Enhanced Allocation, a shadowed ROM).
  * @secondary:   Secondary bus number of a bridge, else 0.
  * @subordinate: Subordinate bus number of a bridge, else 0.
+ * @flags:       PCI_SER_INTX_BROKEN or 0.
  * @reserved:    Must be 0.
  */
 struct pci_function_ser {
@@ -126,7 +130,8 @@ struct pci_function_ser {
 	u8 bar_shift[PCI_SER_NR_BARS];
 	u8 secondary;
 	u8 subordinate;
-	u8 reserved[2];
+	u8 flags;
+	u8 reserved;
 };
 
 static_assert(sizeof(struct pci_ser) == 24);
@@ -148,7 +153,8 @@ static_assert(offsetof(struct pci_function_ser, hdr_type) == 4);
 static_assert(offsetof(struct pci_function_ser, bar_shift) == 5);
 static_assert(offsetof(struct pci_function_ser, secondary) == 12);
 static_assert(offsetof(struct pci_function_ser, subordinate) == 13);
-static_assert(offsetof(struct pci_function_ser, reserved) == 14);
+static_assert(offsetof(struct pci_function_ser, flags) == 14);
+static_assert(offsetof(struct pci_function_ser, reserved) == 15);
 
 static_assert(PCI_SER_BITMAP_SIZE == 8192);
 static_assert(PCI_SER_BUSES_SIZE == 2048);

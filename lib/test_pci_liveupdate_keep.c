@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of PCI live update: what the next kernel keeps its hands off.
+ *
+ * Each case has its counterpart: without a live update the same is changed.
+ */
+
+#include <kunit/test.h>
+#include <linux/async.h>
+#include <linux/bits.h>
+#include <linux/kexec.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+
+#ifdef CONFIG_X86
+#include <asm/pci_x86.h>
+#endif
+
+#include "test_pci_liveupdate_api.h"
+
+/* No other test has incoming functions in these segments. */
+#define ODD_DOMAIN	0x4321
+
+static const unsigned long all_functions = BIT(EP_A0) | BIT(EP_A1) |
+					   BIT(EP_CONV) | BIT(PF) | BIT(EP_ROOT);
+
+/**
+ * struct changed_register - A register that a kernel changes when it starts.
+ * @name:  Name of the case.
+ * @fn:    A function that has it.
+ * @where: Its offset.
+ */
+struct changed_register {
+	const char *name;
+	enum model_fn fn;
+	u16 where;
+};
+
+/* Offsets are those of test_pci_liveupdate_settings.c. */
+static const struct changed_register changed_registers[] = {
+	{ "command_function", EP_A0, PCI_COMMAND },
+	{ "command_bridge", SW_UP, PCI_COMMAND },
+	{ "bar", EP_A0, PCI_BASE_ADDRESS_2 },
+	{ "rom", EP_A0, PCI_ROM_ADDRESS },
+	{ "bar_bridge", SW_UP, PCI_BASE_ADDRESS_0 },
+	{ "io_window", RP_B, PCI_IO_BASE },
+	{ "prefetchable_window", RP_B, PCI_PREF_MEMORY_BASE },
+	{ "serr", RP_A, PCI_BRIDGE_CONTROL },
+	{ "device_control_function", EP_A0, 0x40 + PCI_EXP_DEVCTL },
+	{ "device_control_bridge", SW_DN_A, 0x40 + PCI_EXP_DEVCTL },
+	{ "ltr", RP_A, 0x40 + PCI_EXP_DEVCTL2 },
+	{ "ari", RP_B, 0x40 + PCI_EXP_DEVCTL2 },
+	{ "link_control_function", EP_A0, 0x40 + PCI_EXP_LNKCTL },
+	{ "link_control_bridge", SW_DN_A, 0x40 + PCI_EXP_LNKCTL },
+	{ "interrupt_line", RP_B, PCI_INTERRUPT_LINE },
+	{ "pme", EP_A0, 0x80 + PCI_PM_CTRL },
+	{ "msi", EP_A0, 0x90 + PCI_MSI_FLAGS },
+	{ "msix", EP_A0, 0xb0 + PCI_MSIX_FLAGS },
+	{ "aer_status", EP_A0, 0x180 + PCI_ERR_COR_STATUS },
+	{ "aer_status_bridge", RP_A, 0x180 + PCI_ERR_COR_STATUS },
+	{ "acs", RP_A, 0x200 + PCI_ACS_CTRL },
+	{ "sriov_page_size", PF, 0x100 + PCI_SRIOV_SYS_PGSIZE },
+	{ "sriov_vfs", PF, 0x100 + PCI_SRIOV_NUM_VF },
+};
+
+KUNIT_ARRAY_PARAM_DESC(changed_register, changed_registers, name);
+
+static void start_log(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	t->model.log = kunit_kcalloc(test, MODEL_LOG_SIZE,
+				     sizeof(*t->model.log), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->model.log);
+	t->model.log_task = current;
+	t->model.nr_log = 0;
+}
+
+/* The first access at or after @i that changed a bit of @fn. */
+static const struct model_access *next_change(struct api_test *t,
+					      enum model_fn fn, unsigned int *i)
+{
+	u16 bdf = model_bdf(&t->model, fn);
+
+	for (; *i < min(t->model.nr_log, MODEL_LOG_SIZE); ++*i) {
+		const struct model_access *access = &t->model.log[*i];
+
+		if (access->changed &&
+		    PCI_DEVID(access->bus, access->devfn) == bdf)
+			return access;
+	}
+
+	return NULL;
+}
+
+/* First kernel, live update, and the scan of the second kernel, logged. */
+static void logged_live_update(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	model_put_in_use(&t->model);
+	start_log(test);
+	api_scan_all(test);
+	KUNIT_ASSERT_LT(test, t->model.nr_log, MODEL_LOG_SIZE);
+}
+
+static void keep_registers(struct kunit *test)
+{
+	unsigned long all = api_with_bridges(all_functions);
+	const struct model_access *access;
+	struct api_test *t = test->priv;
+
+	logged_live_update(test);
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		unsigned int i = 0;
+
+		if (!(all & BIT(fn)))
+			continue;
+		while ((access = next_change(t, fn, &i))) {
+			KUNIT_FAIL(test, "function %d: %#x was written to %03x",
+				   fn, access->val, access->where);
+			i++;
+		}
+	}
+	api_expect_incoming(test, all_functions);
+}
+
+/* Without a live update each of the registers is changed. */
+static void change_registers(struct kunit *test)
+{
+	const struct changed_register *want = test->param_value;
+	const struct model_access *access;
+	struct api_test *t = test->priv;
+	unsigned int i = 0;
+
+	model_add_settings(&t->model);
+	model_put_in_use(&t->model);
+	start_log(test);
+	api_scan_all(test);
+	while ((access = next_change(t, want->fn, &i))) {
+		if (access->where == want->where)
+			return;
+		i++;
+	}
+	KUNIT_FAIL(test, "%03x was not changed", want->where);
+}
+
+/* Sizes that come from the record are those of the BARs. */
+static void keep_sizes(struct kunit *test)
+{
+	unsigned long all = api_with_bridges(all_functions);
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		struct pci_function_ser want = model_entry(&t->model, fn);
+		int howmany = model_is_bridge(fn) ? 2 : PCI_STD_NUM_BARS;
+
+		if (!(all & BIT(fn)))
+			continue;
+		for (int i = 0; i < howmany; i++)
+			KUNIT_EXPECT_EQ_MSG(test,
+					    pci_resource_len(t->devs[fn], i),
+					    want.bar_shift[i] ?
+					    BIT_ULL(want.bar_shift[i]) : 0,
+					    "function %d BAR %d", fn, i);
+		KUNIT_EXPECT_EQ(test,
+				pci_resource_len(t->devs[fn], PCI_ROM_RESOURCE),
+				want.bar_shift[PCI_SER_ROM] ?
+				BIT_ULL(want.bar_shift[PCI_SER_ROM]) : 0);
+	}
+}
+
+/* What was found out of INTx comes over, and is not tried out again. */
+static void keep_intx_broken(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	/* In the model as it is, INTx Disable cannot be written. */
+	api_live_update_all(test);
+	KUNIT_EXPECT_TRUE(test, t->devs[EP_A0]->broken_intx_masking);
+	api_finish_flb(test);
+	api_remove_host(test);
+
+	model_add_settings(&t->model);
+	api_live_update_all(test);
+	KUNIT_EXPECT_FALSE(test, t->devs[EP_A0]->broken_intx_masking);
+}
+
+/* Bus numbers */
+
+/* RP_ACS as a bridge that was just plugged in. */
+static void plug_in_bridge(struct api_test *t)
+{
+	model_set_buses(&t->model, RP_ACS, 0, 0);
+}
+
+static u8 secondary(struct api_test *t, enum model_fn fn)
+{
+	return t->model.fns[fn].cfg[PCI_SECONDARY_BUS];
+}
+
+static u8 subordinate(struct api_test *t, enum model_fn fn)
+{
+	return t->model.fns[fn].cfg[PCI_SUBORDINATE_BUS];
+}
+
+/* The PF does DMA as bus 8, although the root port above was not found. */
+static void keep_numbers_of_absent(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, PF), 0);
+	api_live_update(test);
+	t->model.fns[RP_B].absent = true;
+	plug_in_bridge(t);
+	api_scan(test);
+	KUNIT_EXPECT_EQ(test, secondary(t, RP_ACS), 9);
+	KUNIT_EXPECT_GE(test, subordinate(t, RP_ACS), 9);
+}
+
+static void take_numbers_of_absent(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	t->model.fns[RP_B].absent = true;
+	plug_in_bridge(t);
+	api_scan(test);
+	KUNIT_EXPECT_EQ(test, secondary(t, RP_ACS), 8);
+}
+
+/* A bridge that lost its numbers stays without, until the end. */
+static void keep_lost_numbers(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, PF), 0);
+	api_live_update(test);
+	model_set_buses(&t->model, RP_B, 0, 0);
+	api_scan(test);
+	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0);
+	api_expect_logged(test, "was preserved with [bus 08-08], found with [bus 00-00]");
+	api_expect_logged(test, "1234:08:00.0 was preserved, and cannot be reached");
+
+	api_rescan(t);
+	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0);
+
+	api_finish_flb(test);
+	api_rescan(t);
+	KUNIT_EXPECT_NE(test, secondary(t, RP_B), 0);
+}
+
+#ifdef CONFIG_X86
+static void assign_busses_end(void *unused)
+{
+	pci_probe &= ~PCI_ASSIGN_ALL_BUSSES;
+}
+
+/* As with pci=assign-busses, from now until the test ends. */
+static void assign_busses(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+							   assign_busses_end,
+							   NULL));
+	pci_probe |= PCI_ASSIGN_ALL_BUSSES;
+}
+
+/* A number that the kernel would not choose, in a segment of its own. */
+static void odd_number(struct api_test *t, u32 domain)
+{
+	model_init(&t->model, domain);
+	model_set_buses(&t->model, RP_B, 0x20, 0x20);
+}
+
+static void change_assigned_numbers(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	odd_number(t, ODD_DOMAIN + 1);
+	assign_busses(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_NE(test, secondary(t, RP_B), 0x20);
+}
+
+static void keep_assigned_numbers(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	odd_number(t, ODD_DOMAIN + 2);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_live_update(test);
+	assign_busses(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0x20);
+	api_expect_incoming(test, BIT(EP_A0));
+
+	/* And so it is until reboot. */
+	api_finish_flb(test);
+	api_rescan(t);
+	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0x20);
+}
+
+static void keep_assigned_numbers_outgoing(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	odd_number(t, ODD_DOMAIN + 3);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	assign_busses(test);
+	api_rescan(t);
+	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0x20);
+	api_unpreserve(t, EP_A0);
+}
+#endif
+
+/* Bus mastering */
+
+static u16 command(struct api_test *t, enum model_fn fn)
+{
+	return t->model.fns[fn].cfg[PCI_COMMAND];
+}
+
+static void kexec_ends(void *unused)
+{
+	kexec_in_progress = false;
+}
+
+static void keep_master_outgoing(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (t->devs[fn])
+			pci_set_master(t->devs[fn]);
+	}
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+
+	/* Only in a live update. */
+	pci_clear_master(t->devs[EP_A0]);
+	KUNIT_EXPECT_FALSE(test, command(t, EP_A0) & PCI_COMMAND_MASTER);
+	pci_set_master(t->devs[EP_A0]);
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, kexec_ends,
+							   NULL));
+	kexec_in_progress = true;
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (t->devs[fn])
+			pci_clear_master(t->devs[fn]);
+	}
+	kexec_in_progress = false;
+
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		bool want = api_with_bridges(BIT(EP_A0)) & BIT(fn);
+
+		if (t->devs[fn])
+			KUNIT_EXPECT_EQ_MSG(test, want,
+					    !!(command(t, fn) & PCI_COMMAND_MASTER),
+					    "function %d", fn);
+	}
+}
+
+static void keep_master_incoming(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	pci_set_master(t->devs[RP_B]);
+	pci_set_master(t->devs[PF]);
+	pci_clear_master(t->devs[RP_B]);
+	pci_clear_master(t->devs[PF]);
+	KUNIT_EXPECT_TRUE(test, command(t, RP_B) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_FALSE(test, command(t, PF) & PCI_COMMAND_MASTER);
+
+	pci_disable_enabled_device(t->devs[RP_B]);
+	KUNIT_EXPECT_TRUE(test, command(t, RP_B) & PCI_COMMAND_MASTER);
+
+	api_finish(t, PF);
+	pci_clear_master(t->devs[RP_B]);
+	KUNIT_EXPECT_FALSE(test, command(t, RP_B) & PCI_COMMAND_MASTER);
+}
+
+/* ACS and ARI: for as long as there is the device */
+
+static void keep_routing(struct kunit *test)
+{
+	const u16 acs = 0x200 + PCI_ACS_CTRL;
+	struct api_test *t = test->priv;
+
+	logged_live_update(test);
+	KUNIT_EXPECT_TRUE(test, t->devs[RP_B]->ari_enabled);
+	api_finish_flb(test);
+	pci_enable_acs(t->devs[RP_A]);
+	KUNIT_EXPECT_EQ(test, t->model.fns[RP_A].cfg[acs], PCI_ACS_TB);
+	KUNIT_EXPECT_TRUE(test, t->devs[RP_B]->ari_enabled);
+
+	/* A device that comes anew is set up as any other. */
+	api_remove_host(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_NE(test, t->model.fns[RP_A].cfg[acs], PCI_ACS_TB);
+	KUNIT_EXPECT_FALSE(test, t->devs[RP_B]->ari_enabled);
+}
+
+/* What a quirk or the tuning of a bus asks for later */
+
+static void keep_extended_tags(struct kunit *test)
+{
+	const u16 devctl = 0x40 + PCI_EXP_DEVCTL;
+	struct api_test *t = test->priv;
+	u8 before;
+
+	logged_live_update(test);
+	before = t->model.fns[EP_A0].cfg[devctl + 1];
+	pci_configure_extended_tags(t->devs[EP_A0], NULL);
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[devctl + 1], before);
+}
+
+static void bus_config_ends(void *bus_config)
+{
+	pcie_bus_config = (enum pcie_bus_config_types)(long)bus_config;
+}
+
+/* All are to send 128 bytes at most, but one bridge was found with 256. */
+static void keep_payload_size(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A1), 0);
+	api_live_update(test);
+	model_put_in_use(&t->model);
+	api_scan_all(test);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, bus_config_ends,
+						  (void *)(long)pcie_bus_config));
+	pcie_bus_config = PCIE_BUS_PEER2PEER;
+	pcie_bus_configure_settings(t->devs[RP_A]->subordinate);
+	pcie_bus_configure_settings(t->devs[RP_B]->subordinate);
+
+	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[SW_DN_A]), 256);
+	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[EP_A1]), 256);
+	/* The neighbour adapts, and who is elsewhere does as it is told. */
+	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[EP_A0]), 256);
+	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[PF]), 128);
+}
+
+/* Power */
+
+static int usage(struct pci_dev *dev)
+{
+	return atomic_read(&dev->dev.power.usage_count);
+}
+
+static void keep_power(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	int before;
+
+	api_scan_all(test);
+	before = usage(t->devs[PF]);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_EQ(test, usage(t->devs[PF]), before + 1);
+	api_finish(t, PF);
+	KUNIT_EXPECT_EQ(test, usage(t->devs[PF]), before);
+
+	/* And what nobody finishes is let go as well. */
+	KUNIT_EXPECT_EQ(test, usage(t->devs[EP_A0]), before + 1);
+	api_finish_flb(test);
+	KUNIT_EXPECT_EQ(test, usage(t->devs[EP_A0]), before);
+}
+
+/* A function in D3hot is not woken up by being enumerated. */
+static void keep_power_state(struct kunit *test)
+{
+	const u16 pmcsr = 0x80 + PCI_PM_CTRL;
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	t->model.fns[EP_A0].cfg[pmcsr] = (__force u8)PCI_D3hot;
+	api_scan_all(test);
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[pmcsr],
+			(__force u8)PCI_D3hot);
+	KUNIT_EXPECT_EQ(test, (__force int)t->devs[EP_A0]->current_state,
+			(__force int)PCI_D3hot);
+
+	/* But its driver may. */
+	pci_set_power_state(t->devs[EP_A0], PCI_D0);
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[pmcsr], 0);
+}
+
+/* Removed, it is to be found again as it was. */
+static void keep_removed(struct kunit *test)
+{
+	const u16 pmcsr = 0x80 + PCI_PM_CTRL;
+	struct api_test *t = test->priv;
+
+	logged_live_update(test);
+	api_remove_dev(t, EP_A0);
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[pmcsr + 1],
+			PCI_PM_CTRL_PME_ENABLE >> 8);
+}
+
+/* Binding */
+
+static int model_driver_probe(struct pci_dev *dev, const struct pci_device_id *id)
+{
+	return 0;
+}
+
+static const struct pci_device_id model_driver_ids[] = {
+	{ PCI_DEVICE(MODEL_VENDOR, MODEL_DEVICE(EP_A0)) },
+	{ PCI_DEVICE(MODEL_VENDOR, MODEL_DEVICE(EP_A1)) },
+	{ }
+};
+
+static struct pci_driver model_driver = {
+	.name = "pci-liveupdate-model",
+	.id_table = model_driver_ids,
+	.probe = model_driver_probe,
+};
+
+static void hold_ends(void *unused)
+{
+	pci_unregister_driver(&model_driver);
+	pci_liveupdate_hold_unbound = false;
+}
+
+/* A driver that matches EP_A0 and EP_A1, in a kernel that does hold or not. */
+static void live_update_with_driver(struct kunit *test, bool hold)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_live_update(test);
+	pci_liveupdate_hold_unbound = hold;
+	KUNIT_ASSERT_EQ(test, pci_register_driver(&model_driver), 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, hold_ends,
+							   NULL));
+	api_scan_all(test);
+}
+
+static void hold_unbound(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_with_driver(test, true);
+	KUNIT_EXPECT_NULL(test, t->devs[EP_A0]->driver);
+	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A1]->driver, &model_driver);
+
+	/* Whoever comes later gets it no more than who was there. */
+	KUNIT_EXPECT_EQ(test, device_attach(&t->devs[EP_A0]->dev), 0);
+
+	api_finish(t, EP_A0);
+	async_synchronize_full();
+	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
+}
+
+/* User space decides. */
+static void hold_overridden(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_with_driver(test, true);
+	KUNIT_ASSERT_EQ(test, 0,
+			device_set_driver_override(&t->devs[EP_A0]->dev,
+						   model_driver.name));
+	KUNIT_EXPECT_EQ(test, device_attach(&t->devs[EP_A0]->dev), 1);
+	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
+}
+
+static void hold_not_asked_for(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_with_driver(test, false);
+	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
+}
+
+static int keep_suite_init(struct kunit_suite *suite)
+{
+	/* As an IOMMU driver does: from now on ACS is set up. */
+	pci_request_acs();
+	return api_suite_init(suite);
+}
+
+static struct kunit_case keep_cases[] = {
+	KUNIT_CASE(keep_registers),
+	KUNIT_CASE_PARAM(change_registers, changed_register_gen_params),
+	KUNIT_CASE(keep_sizes),
+	KUNIT_CASE(keep_intx_broken),
+	KUNIT_CASE(keep_numbers_of_absent),
+	KUNIT_CASE(take_numbers_of_absent),
+	KUNIT_CASE(keep_lost_numbers),
+#ifdef CONFIG_X86
+	KUNIT_CASE(change_assigned_numbers),
+	KUNIT_CASE(keep_assigned_numbers),
+	KUNIT_CASE(keep_assigned_numbers_outgoing),
+#endif
+	KUNIT_CASE(keep_master_outgoing),
+	KUNIT_CASE(keep_master_incoming),
+	KUNIT_CASE(keep_routing),
+	KUNIT_CASE(keep_extended_tags),
+	KUNIT_CASE(keep_payload_size),
+	KUNIT_CASE(keep_power),
+	KUNIT_CASE(keep_power_state),
+	KUNIT_CASE(keep_removed),
+	KUNIT_CASE(hold_unbound),
+	KUNIT_CASE(hold_overridden),
+	KUNIT_CASE(hold_not_asked_for),
+	{ }
+};
+
+static struct kunit_suite keep_suite = {
+	.name = "pci_liveupdate_keep",
+	.suite_init = keep_suite_init,
+	.init = api_test_init,
+	.exit = api_test_exit,
+	.test_cases = keep_cases,
+};
+
+kunit_test_suite(keep_suite);
