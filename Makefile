@@ -30,6 +30,7 @@ help:
 	@echo '  run        boot $(FROM), preserve $(DEVICES) PCI devices, kexec into $(TO), check them'
 	@echo '  test       the test suite'
 	@echo '  check      what needs no kernel: the index in user space, the tool, lint'
+	@echo '  touch      who writes to configuration space during a live update, stock and ours'
 	@echo '  kunit      the KUnit suite in a guest'
 	@echo '  test-all   all of the above, compiler warnings, sparse, export'
 	@echo '  shell      a shell in the guest that the tests boot'
@@ -48,6 +49,10 @@ run:
 .PHONY: test
 test:
 	@tests/test.sh
+
+.PHONY: touch
+touch:
+	@tests/touch.sh
 
 .PHONY: kunit
 kunit:

@@ -104,6 +104,19 @@ bind() {
 	done
 }
 
+# config_write ADDRESS OFFSET BYTE...: bytes in hexadecimal.
+config_write() {
+	local file=$PCI/devices/$1/config offset=$2 bytes=''
+	shift 2
+
+	for byte; do
+		bytes="$bytes\\x$byte"
+	done
+	# shellcheck disable=SC2059 # these are escapes
+	printf "$bytes" | dd of="$file" bs=$# seek=$((offset / $#)) \
+		conv=notrunc 2>/dev/null
+}
+
 count() {
 	echo "$#"
 }
@@ -186,11 +199,13 @@ say_records() {
 	done
 }
 
-# load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on.
+# load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on. What pci=
+# said to this kernel is not said to the next one.
 load_next() {
 	local line
 
-	line=$(sed -e 's/ *liveupdate=on//' -e 's/ *kernel=first//' /proc/cmdline)
+	line=$(sed -e 's/ *liveupdate=on//' -e 's/ *kernel=first//' \
+		-e 's/ *\<pci=[^ ]*//' /proc/cmdline)
 	[ $# -gt 0 ] || set -- liveupdate=on
 	kexec -s -l /boot/next --initrd=/sys/firmware/initrd \
 		--command-line="$line kernel=second $*" || die "the next kernel can be loaded"
