@@ -76,6 +76,15 @@ live_update() {
 	console_is_clean "$dir/console"
 }
 
+# dma DIR PRESERVE: a function that does DMA while the kernel is replaced. It can
+# reach all memory.
+dma() {
+	boot_kernels "$1" 7.2-base 7.3-base 32 "scenario=dma preserve=$2" \
+		-global edu.dma_mask=0xffffffff || return
+	guest_is_content "$1" second || return
+	console_is_clean "$1/console"
+}
+
 # refused DIR KERNEL: what only takes one kernel, and an nvme device with VFs.
 refused() {
 	boot_kernels "$1" "$2" "$2" 8 "scenario=refused" \

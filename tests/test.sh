@@ -108,12 +108,22 @@ update_tests() {
 	run update-removed live_update 7.3-base 7.3-base 8 removed
 	run update-pick-up-session live_update 7.3-base 7.3-base 8 pick_up
 	run update-luo-off live_update 7.3-base 7.3-base 8 luo_off
+	run update-dma dma yes
+	run update-dma-not-preserved dma no
 	run refused-7.2 refused 7.2-base
 	run refused-7.3 refused 7.3-base
 }
 
+# touched DIR RECIPE: a live update, traced from outside the guest.
+touched() {
+	FROM=7.3 TO=7.3 RECIPE=$2 "$ROOT/tests/touch.sh"
+}
+
 # The kernel that does not have the option is the last one that is built.
 option_off_tests() {
+	run touch touched none
+	run touch-renumber touched renumber
+	run touch-move touched move
 	run update-option-off live_update 7.3-base 7.3-off 8 option_off
 }
 
