@@ -110,6 +110,17 @@ enum model_fn {
 	ON_ROOT_BUS = NR_MODEL_FNS,
 };
 
+/**
+ * struct model_access - A configuration cycle.
+ * @write:   Whether it was a write.
+ * @changed: Whether it changed a bit, even one that is cleared by writing 1.
+ * @bus:     Bus number.
+ * @devfn:   Device and function number.
+ * @size:    Size in bytes.
+ * @where:   Offset.
+ * @old:     What the register held before.
+ * @val:     What was read or written.
+ */
 struct model_access {
 	bool write;
 	bool changed;
@@ -117,6 +128,7 @@ struct model_access {
 	u8 devfn;
 	u8 size;
 	u16 where;
+	u32 old;
 	u32 val;
 };
 
@@ -140,9 +152,6 @@ struct model_state {
  * @log:      If set, where accesses of @log_task are logged.
  * @nr_log:   Number of accesses in @log, or that would be if it were larger.
  * @log_task: The task.
- *
- * A write is logged as a change if it changes a bit, even one that is cleared by
- * writing 1.
  */
 struct model {
 #ifdef CONFIG_X86

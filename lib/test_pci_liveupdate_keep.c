@@ -93,6 +93,15 @@ static const struct model_access *next_change(struct api_test *t,
 	return NULL;
 }
 
+/* From the first kernel to the moment before the scan of the second. */
+static void live_update_of(struct kunit *test, enum model_fn fn)
+{
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(test->priv, fn), 0);
+	api_live_update(test);
+}
+
 /* First kernel, live update, and the scan of the second kernel, logged. */
 static void logged_live_update(struct kunit *test)
 {
@@ -122,8 +131,8 @@ static void keep_registers(struct kunit *test)
 		if (!(all & BIT(fn)))
 			continue;
 		while ((access = next_change(t, fn, &i))) {
-			KUNIT_FAIL(test, "function %d: %#x was written to %03x",
-				   fn, access->val, access->where);
+			KUNIT_FAIL(test, "function %d: %03x, which held %#x, was set to %#x",
+				   fn, access->where, access->old, access->val);
 			i++;
 		}
 	}
@@ -215,10 +224,7 @@ static void keep_numbers_of_absent(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 
-	api_scan_all(test);
-	api_begin_outgoing(test);
-	KUNIT_ASSERT_EQ(test, api_preserve(t, PF), 0);
-	api_live_update(test);
+	live_update_of(test, PF);
 	t->model.fns[RP_B].absent = true;
 	plug_in_bridge(t);
 	api_scan(test);
@@ -241,10 +247,7 @@ static void keep_lost_numbers(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 
-	api_scan_all(test);
-	api_begin_outgoing(test);
-	KUNIT_ASSERT_EQ(test, api_preserve(t, PF), 0);
-	api_live_update(test);
+	live_update_of(test, PF);
 	model_set_buses(&t->model, RP_B, 0, 0);
 	api_scan(test);
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0);
@@ -296,10 +299,7 @@ static void keep_assigned_numbers(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	odd_number(t, ODD_DOMAIN + 2);
-	api_scan_all(test);
-	api_begin_outgoing(test);
-	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
-	api_live_update(test);
+	live_update_of(test, EP_A0);
 	assign_busses(test);
 	api_scan_all(test);
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0x20);
@@ -440,10 +440,7 @@ static void keep_payload_size(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	model_add_settings(&t->model);
-	api_scan_all(test);
-	api_begin_outgoing(test);
-	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A1), 0);
-	api_live_update(test);
+	live_update_of(test, EP_A1);
 	model_put_in_use(&t->model);
 	api_scan_all(test);
 	KUNIT_ASSERT_EQ(test, 0,
@@ -551,12 +548,7 @@ static void hold_ends(void *unused)
 /* A driver that matches EP_A0 and EP_A1, in a kernel that does hold or not. */
 static void live_update_with_driver(struct kunit *test, bool hold)
 {
-	struct api_test *t = test->priv;
-
-	api_scan_all(test);
-	api_begin_outgoing(test);
-	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
-	api_live_update(test);
+	live_update_of(test, EP_A0);
 	pci_liveupdate_hold_unbound = hold;
 	KUNIT_ASSERT_EQ(test, pci_register_driver(&model_driver), 0);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, hold_ends,

@@ -382,24 +382,23 @@ static struct model_state *model_find(struct model *model, struct pci_bus *bus,
 	return NULL;
 }
 
-static void model_log(struct model *model, bool write, bool changed,
-		      struct pci_bus *bus, unsigned int devfn, int where,
-		      int size, u32 val)
+static void model_log(struct model *model, const struct model_access *access)
 {
 	if (!model->log || current != model->log_task)
 		return;
 
 	if (model->nr_log < MODEL_LOG_SIZE)
-		model->log[model->nr_log] = (struct model_access) {
-			.write = write,
-			.changed = changed,
-			.bus = bus->number,
-			.devfn = devfn,
-			.size = size,
-			.where = where,
-			.val = val,
-		};
+		model->log[model->nr_log] = *access;
 	model->nr_log++;
+}
+
+static u32 get_register(const struct model_state *state, int where, int size)
+{
+	u32 val = 0;
+
+	for (int i = 0; i < size; i++)
+		val |= (u32)(state ? state->cfg[where + i] : 0xff) << 8 * i;
+	return val;
 }
 
 static int model_read(struct pci_bus *bus, unsigned int devfn, int where,
@@ -408,15 +407,20 @@ static int model_read(struct pci_bus *bus, unsigned int devfn, int where,
 	struct model *model = bus->sysdata;
 	struct model_state *state = model_find(model, bus, devfn);
 
-	*val = 0;
-	for (int i = 0; i < size; i++)
-		*val |= (u32)(state ? state->cfg[where + i] : 0xff) << 8 * i;
+	*val = get_register(state, where, size);
 	/* A VF leaves its IDs to the PF. */
 	if (state >= &model->fns[VF_0] && state <= &model->fns[VF_1] &&
 	    where < PCI_COMMAND)
 		*val = GENMASK(8 * size - 1, 0);
 
-	model_log(model, false, false, bus, devfn, where, size, *val);
+	model_log(model, &(struct model_access) {
+		.bus = bus->number,
+		.devfn = devfn,
+		.size = size,
+		.where = where,
+		.old = *val,
+		.val = *val,
+	});
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -425,7 +429,7 @@ static int model_write(struct pci_bus *bus, unsigned int devfn, int where,
 {
 	struct model *model = bus->sysdata;
 	struct model_state *state = model_find(model, bus, devfn);
-	bool changed = false;
+	u32 before = get_register(state, where, size);
 
 	for (int i = 0; state && i < size; i++) {
 		u8 *cfg = &state->cfg[where + i];
@@ -434,10 +438,18 @@ static int model_write(struct pci_bus *bus, unsigned int devfn, int where,
 		*cfg = (old & ~state->writable[where + i]) |
 		       (new & state->writable[where + i]);
 		*cfg &= ~(new & state->rw1c[where + i]);
-		changed |= *cfg != old;
 	}
 
-	model_log(model, true, changed, bus, devfn, where, size, val);
+	model_log(model, &(struct model_access) {
+		.write = true,
+		.changed = get_register(state, where, size) != before,
+		.bus = bus->number,
+		.devfn = devfn,
+		.size = size,
+		.where = where,
+		.old = before,
+		.val = val,
+	});
 	return PCIBIOS_SUCCESSFUL;
 }
 
