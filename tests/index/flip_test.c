@@ -270,9 +270,9 @@ static unsigned int flip_entry(const struct base *base,
 /*
  * An entry that is still in range is compared with what answers at that BDF, so
  * it only has to be in range here: of a function, that leaves 16 bits of the
- * vendor, 16 of the device and 6 of each of 7 BARs. A bridge has 3 BARs, and on
- * bus 1 with buses 2 to 255 below, all bits of its bus numbers but the one that
- * makes the secondary bus 0.
+ * vendor, 16 of the device, 6 of each of 7 BARs and 1 flag. A bridge has 3 BARs,
+ * and on bus 1 with buses 2 to 255 below, all bits of its bus numbers but the one
+ * that makes the secondary bus 0.
  */
 void test_flip_entries(void)
 {
@@ -291,9 +291,9 @@ void test_flip_entries(void)
 	};
 	struct base base = base_create(1);
 
-	CHECK_EQ(flip_entry(&base, &function), 16 + 16 + 7 * 6);
-	CHECK_EQ(flip_entry(&base, &bridge), 16 + 16 + 3 * 6 + 7 + 8);
-	test_note("2 * 128 bits, %u and %u accepted", 16 + 16 + 7 * 6,
-		  16 + 16 + 3 * 6 + 7 + 8);
+	CHECK_EQ(flip_entry(&base, &function), 16 + 16 + 7 * 6 + 1);
+	CHECK_EQ(flip_entry(&base, &bridge), 16 + 16 + 3 * 6 + 7 + 8 + 1);
+	test_note("2 * 128 bits, %u and %u accepted", 16 + 16 + 7 * 6 + 1,
+		  16 + 16 + 3 * 6 + 7 + 8 + 1);
 	base_destroy(&base);
 }
