@@ -16,7 +16,7 @@ usage() {
 
 suite_index() {
 	kmake --no-print-directory -s -C "$ROOT/tests/index" KERNEL_TREE="$tree" \
-		O="$CACHE/build/index" check
+		O="$HOST_BUILD/index" check
 }
 
 suite_tool() {

@@ -55,6 +55,10 @@ init() {
 	# The cache ends up in -I options and file names: make it absolute.
 	CACHE=$(cd -- "$CACHE" && pwd)
 	LOGDIR=$CACHE/log
+	# Programs of this clone: make goes by time and path, and another clone in the
+	# same cache may have older files.
+	# shellcheck disable=SC2034
+	HOST_BUILD=$CACHE/build/host-$(sha256sum <<<"$ROOT" | cut -c 1-8)
 	[[ $CACHE != *[[:space:]:]* ]] ||
 		die "make cannot build in '$CACHE'; set PCI_LIVEUPDATE_CACHE to a path without blanks and colons"
 }

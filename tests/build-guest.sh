@@ -16,13 +16,13 @@ usage() {
 }
 
 build_tool() {
-	kmake -s -C "$ROOT/tools/pci-liveupdate" O="$CACHE/tool" \
+	kmake -s -C "$ROOT/tools/pci-liveupdate" O="$HOST_BUILD/tool" \
 		UAPI="$tree/include/uapi"
 }
 
 build_edu_dma() {
 	gcc -O2 -Wall -Wextra -static -idirafter "$tree/include/uapi" \
-		-o "$CACHE/tool/edu-dma" "$ROOT/tests/guest/edu-dma.c"
+		-o "$HOST_BUILD/tool/edu-dma" "$ROOT/tests/guest/edu-dma.c"
 }
 
 main() {
@@ -33,14 +33,14 @@ main() {
 	init "$@"
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
 	step "tool" build_tool
-	if [[ $ROOT/tests/guest/edu-dma.c -nt $CACHE/tool/edu-dma ]]; then
+	if [[ $ROOT/tests/guest/edu-dma.c -nt $HOST_BUILD/tool/edu-dma ]]; then
 		step "edu-dma" build_edu_dma
 	fi
 
 	# One initrd a kernel: the path of the image names its build.
 	initrd=$CACHE/initrd/$(printf '%s' "$next" | sha256sum | cut -c 1-12).gz
-	files=("$next:/boot/next:644" "$CACHE/tool/pci-liveupdate:/bin/pci-liveupdate:755"
-		"$CACHE/tool/edu-dma:/bin/edu-dma:755"
+	files=("$next:/boot/next:644" "$HOST_BUILD/tool/pci-liveupdate:/bin/pci-liveupdate:755"
+		"$HOST_BUILD/tool/edu-dma:/bin/edu-dma:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644")
 	for scenario in "$ROOT"/tests/guest/scenarios/*.sh; do
