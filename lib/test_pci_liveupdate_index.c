@@ -928,17 +928,20 @@ static void index_test_exit(struct kunit *test)
 	test_guard_end(test, &t->guard);
 }
 
+/* For filters: a debug kernel takes minutes for what user space does as well. */
+#define EXHAUSTIVE	((struct kunit_attributes){ .speed = KUNIT_SPEED_VERY_SLOW })
+
 static struct kunit_case index_cases[] = {
-	KUNIT_CASE_PARAM(index_every_bdf, domain_gen_params),
+	KUNIT_CASE_PARAM_ATTR(index_every_bdf, domain_gen_params, EXHAUSTIVE),
 	KUNIT_CASE(index_edges),
-	KUNIT_CASE(index_any_of_all_ranges),
+	KUNIT_CASE_ATTR(index_any_of_all_ranges, EXHAUSTIVE),
 	KUNIT_CASE(index_any_counts),
 	KUNIT_CASE(index_empty),
 	KUNIT_CASE(index_next),
-	KUNIT_CASE(index_thousand_segments),
+	KUNIT_CASE_ATTR(index_thousand_segments, EXHAUSTIVE),
 	KUNIT_CASE(index_emptied_segment),
 	KUNIT_CASE(index_layout),
-	KUNIT_CASE_PARAM(index_round_trip, domain_gen_params),
+	KUNIT_CASE_PARAM_ATTR(index_round_trip, domain_gen_params, EXHAUSTIVE),
 	KUNIT_CASE(index_restore_frees),
 	KUNIT_CASE(index_marks),
 	KUNIT_CASE(index_accepts_sample),
