@@ -10,29 +10,33 @@
 # slow on a busy host.
 VM_SECONDS=${VM_SECONDS:-180}
 
-# need_memory KERNEL...: KASAN takes an eighth of the memory at boot. The next
+# suit_debug KERNEL...: KASAN takes an eighth of the memory at boot. The next
 # kernel has to find that much in the scratch areas of KHO, whose default size
 # takes for granted that there is twice that much.
-need_memory() {
+#
+# And without no5lvl an interrupt at the wrong moment gives a false report:
+# identify_cpu() clears the features of the boot processor for a while, and KASAN
+# looks among them for how many levels page tables have.
+suit_debug() {
 	[[ $* == *debug* ]] || return 0
 	MEMORY=2G
-	SCRATCH=kho_scratch=64M,640M,64M
+	DEBUG_LINE='kho_scratch=64M,640M,64M no5lvl'
 }
 
 # boot_kernels DIR FROM TO DEVICES COMMANDLINE [QEMU-OPTION...]: FROM and TO are
 # VERSION-CONFIG, such as 7.3-base.
 boot_kernels() {
 	local dir=$1 from=$2 to=$3 devices=$4 line=$5 kernel next initrd rc=0
-	local MEMORY=$MEMORY SCRATCH=
+	local MEMORY=$MEMORY DEBUG_LINE=''
 	shift 5
 
 	kernel=$("$ROOT/scripts/build-kernel.sh" "${from%-*}" "${from#*-}")
 	next=$("$ROOT/scripts/build-kernel.sh" "${to%-*}" "${to#*-}")
 	initrd=$("$ROOT/tests/build-guest.sh" "$next")
 	vm_hierarchy "$devices"
-	need_memory "$from" "$to"
+	suit_debug "$from" "$to"
 	vm_boot "$dir" "$kernel" "$initrd" "$VM_SECONDS" \
-		"liveupdate=on $SCRATCH $line" "$@" || rc=$?
+		"liveupdate=on $DEBUG_LINE $line" "$@" || rc=$?
 	case $rc in
 	0) ;;
 	124) echo "the machine did not end within $VM_SECONDS s" ;;
@@ -117,15 +121,15 @@ damaged() {
 # finds nothing unless it is asked to scan, and doubles the time. A debug kernel
 # leaves the exhaustive tests of the index to its harness, which has sanitizers.
 kunit() {
-	local dir=$1 version=${2%-*} tree kernel MEMORY=$MEMORY SCRATCH= filter=
+	local dir=$1 version=${2%-*} tree kernel MEMORY=$MEMORY DEBUG_LINE='' filter=''
 
 	tree=$("$ROOT/scripts/make-tree.sh" "$version")
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$version" "${2#*-}")
 	VM_DEVICES=()
-	need_memory "$2"
+	suit_debug "$2"
 	[[ $2 != *debug* ]] || filter='kunit.filter=speed>very_slow'
 	vm_boot "$dir" "$kernel" "" "$VM_SECONDS" \
-		"liveupdate=on $SCRATCH kmemleak=off kunit.enable=1 kunit.autorun=1 kunit.filter_glob=pci_liveupdate* $filter kunit_shutdown=reboot" ||
+		"liveupdate=on $DEBUG_LINE kmemleak=off kunit.enable=1 kunit.autorun=1 kunit.filter_glob=pci_liveupdate* $filter kunit_shutdown=reboot" ||
 		{ echo "QEMU ended with $?; 124 means that it took more than $VM_SECONDS s:"
 		cat "$dir/qemu"; return 1; }
 	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
