@@ -18,10 +18,6 @@ usage() {
 	END
 }
 
-NUMBER=0
-PASSED=0
-FAILED=0
-
 # run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first.
 run() {
 	local name=$1 command=$2 dir start=$SECONDS rc=0
@@ -32,17 +28,31 @@ run() {
 	dir=$CACHE/test/$name
 	rm -rf -- "$dir"
 	mkdir -p "$dir"
-	NUMBER=$((NUMBER + 1))
 	("$command" "$dir" "$@") >"$dir/result" 2>&1 </dev/null || rc=$?
-	if ((rc == 0)); then
-		PASSED=$((PASSED + 1))
-		report "ok $NUMBER - $name # $((SECONDS - start)) s"
-		return
+	result "$name" "$rc" "$((SECONDS - start))" "$dir"
+}
+
+# result NAME RC SECONDS DIR: one at a time, as both lanes print.
+result() {
+	local name=$1 rc=$2 seconds=$3 dir=$4 verdict=ok
+	local -i number
+
+	((rc == 0)) || verdict="not ok"
+	exec {lock}>"$KTAP.lock"
+	flock "$lock"
+	number=$(count '^(not )?ok ')+1
+	report "$verdict $number - $name # $seconds s"
+	if ((rc)); then
+		sed 's/^/#   /' "$dir/result"
+		printf '#   logs:   %s\n#   repeat: make test TESTS=%s\n' \
+			"$dir" "$name"
 	fi
-	FAILED=$((FAILED + 1))
-	report "not ok $NUMBER - $name # $((SECONDS - start)) s"
-	sed 's/^/#   /' "$dir/result"
-	printf '#   logs:   %s\n#   repeat: make test TESTS=%s\n' "$dir" "$name"
+	exec {lock}>&-
+}
+
+# count REGEX: the lines of the results so far that match.
+count() {
+	grep -cE "$1" "$KTAP" || true
 }
 
 report() {
@@ -67,17 +77,22 @@ build_ahead() {
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
 
-# In a process group of its own, which goes when this script goes.
-start_build_ahead() {
-	local builder
-
-	[[ $PATTERN == '*' ]] || return 0
+# Two lanes, as an emulated machine keeps only one processor busy: this one
+# builds kernels, and then runs what takes longest. In a process group of its own,
+# which goes when this script goes.
+start_second_lane() {
 	set -m
-	build_ahead &
-	builder=$!
+	second_lane &
+	SECOND_LANE=$!
 	set +m
-	# shellcheck disable=SC2064 # the process is known now, and local
-	trap "kill -- -$builder 2>/dev/null || true" EXIT
+	trap 'kill -- -$SECOND_LANE 2>/dev/null || true' EXIT
+}
+
+second_lane() {
+	if [[ $PATTERN == '*' ]]; then
+		build_ahead || true
+	fi
+	debug_tests
 }
 
 # The scanner that every other test leans on must itself be seen to work.
@@ -156,6 +171,20 @@ debug_tests() {
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
 }
 
+summary() {
+	local -i passed failed
+
+	passed=$(count '^ok ')
+	failed=$(count '^not ok ')
+	report "1..$((passed + failed))"
+	if ((passed + failed == 0)); then
+		die "no test has a name like '$PATTERN'"
+	fi
+	printf '# results: %s\n' "$KTAP"
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	((failed == 0))
+}
+
 main() {
 	init "$@"
 	PATTERN=${1:-${TESTS:-*}}
@@ -167,20 +196,14 @@ main() {
 	: >"$KTAP"
 
 	report "KTAP version 1"
-	start_build_ahead
+	start_second_lane
 	host_tests
 	kunit_tests
 	update_tests
 	damage_tests
-	debug_tests
 	option_off_tests
-	report "1..$NUMBER"
-	if ((NUMBER == 0)); then
-		die "no test has a name like '$PATTERN'"
-	fi
-	printf '# results: %s\n' "$KTAP"
-	printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
-	((FAILED == 0))
+	wait "$SECOND_LANE"
+	summary
 }
 
 main "$@"
