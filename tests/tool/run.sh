@@ -87,10 +87,15 @@ hold_start() {
 		ktap_diag "the holder does not say: $text"
 }
 
+is_over() {
+	! kill -0 "$HOLDER" 2>/dev/null
+}
+
 # hold_end SIGNAL: sets RC, OUT and ERR, as run does.
 hold_end() {
 	RC=0
 	kill "-$1" "$HOLDER" || true
+	becomes_true is_over || kill -KILL "$HOLDER"
 	wait "$HOLDER" 2>/dev/null || RC=$?
 	OUT=$(<"$TMP/hold.out")
 	ERR=$(<"$TMP/hold.err")

@@ -123,7 +123,7 @@ main() {
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 	trap cleanup EXIT
 	build
-	printf '#!/bin/sh\nexec env --default-signal=INT %s "$@"\n' "$TOOL" \
+	printf '#!/bin/sh\nexec env --default-signal=HUP,INT %s "$@"\n' "$TOOL" \
 		>"$TMP/interruptible"
 	chmod +x "$TMP/interruptible"
 	tree_create "$TREE/root"

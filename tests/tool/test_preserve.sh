@@ -137,6 +137,9 @@ session s: released, nothing is preserved" ""
 	kill -INT "$HOLDER"
 	sleep 0.3
 	ktap_result "preserve: a signal that is ignored" is_held s
+	hold_end TERM
+	# Whoever runs this with nohup has SIGHUP ignored.
+	TOOL=$TMP/interruptible hold_start "held by" preserve s "$A"
 	hold_end HUP
 	ktap_result "preserve: SIGHUP releases" is_as_expected 0 "$released" ""
 	TOOL=$TMP/interruptible hold_start "held by" preserve s "$A"
