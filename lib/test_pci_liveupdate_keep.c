@@ -8,9 +8,11 @@
 #include <kunit/test.h>
 #include <linux/async.h>
 #include <linux/bits.h>
+#include <linux/ioport.h>
 #include <linux/kexec.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/sizes.h>
 
 #ifdef CONFIG_X86
 #include <asm/pci_x86.h>
@@ -199,6 +201,130 @@ static void keep_intx_broken(struct kunit *test)
 	model_add_settings(&t->model);
 	api_live_update_all(test);
 	KUNIT_EXPECT_FALSE(test, t->devs[EP_A0]->broken_intx_masking);
+}
+
+/* Calls of the PCI core that come later than the scan */
+
+static bool was_changed(struct api_test *t, enum model_fn fn)
+{
+	unsigned int i = 0;
+
+	return next_change(t, fn, &i);
+}
+
+static bool update_touches(struct api_test *t)
+{
+	struct resource *res = &t->devs[EP_A0]->resource[2];
+	struct resource before = *res;
+
+	res->flags &= ~IORESOURCE_UNSET;
+	res->start += resource_size(&before);
+	res->end += resource_size(&before);
+	pci_update_resource(t->devs[EP_A0], 2);
+	res->flags = before.flags;
+	res->start = before.start;
+	res->end = before.end;
+	return was_changed(t, EP_A0);
+}
+
+/* There is no room, so that an attempt fails. */
+static bool assign_touches(struct api_test *t)
+{
+	return pci_assign_resource(t->devs[EP_A0], 2);
+}
+
+static bool reassign_touches(struct api_test *t)
+{
+	return pci_reassign_resource(t->devs[EP_A0], 2, 0, SZ_64K);
+}
+
+static bool release_touches(struct api_test *t)
+{
+	struct resource *res = &t->devs[EP_A0]->resource[2];
+	struct resource room = DEFINE_RES_MEM(0, 0);
+	bool touched;
+
+	/* Only what has a place can be released from it. */
+	room.end = res->end;
+	res->flags &= ~IORESOURCE_UNSET;
+	if (WARN_ON(request_resource(&room, res)))
+		return false;
+	touched = pci_release_resource(t->devs[EP_A0], 2) != -EBUSY;
+	if (res->parent)
+		release_resource(res);
+	return touched;
+}
+
+static bool resize_touches(struct api_test *t)
+{
+	t->model.fns[EP_A0].cfg[PCI_COMMAND] = 0;
+	return pci_resize_resource(t->devs[EP_A0], 2, 1, 0) != -EBUSY;
+}
+
+/* There is no place for the window, so that it is closed. */
+static bool window_touches(struct api_test *t)
+{
+	pci_claim_bridge_resource(t->devs[RP_B], PCI_BRIDGE_PREF_MEM_WINDOW);
+	return was_changed(t, RP_B);
+}
+
+/* As for a link that does not come up at 5 GT/s. */
+static bool retrain_touches(struct api_test *t)
+{
+	struct model_state *state = &t->model.fns[RP_B];
+	struct pci_dev *port = t->devs[RP_B];
+
+	port->link_active_reporting = 1;
+	port->supported_speeds = PCI_EXP_LNKCAP2_SLS_2_5GB |
+				 PCI_EXP_LNKCAP2_SLS_5_0GB;
+	state->cfg[0x40 + PCI_EXP_LNKSTA + 1] = PCI_EXP_LNKSTA_LBMS >> 8;
+	state->cfg[0x40 + PCI_EXP_LNKCTL2] = PCI_EXP_LNKCTL2_TLS_5_0GT;
+	state->writable[0x40 + PCI_EXP_LNKCTL2] = PCI_EXP_LNKCTL2_TLS;
+	pcie_failed_link_retrain(port);
+	return was_changed(t, RP_B);
+}
+
+/**
+ * struct late_call - A call that touches a device, unless it is preserved.
+ * @name:    Name of the case.
+ * @touches: Whether it did.
+ */
+struct late_call {
+	const char *name;
+	bool (*touches)(struct api_test *t);
+};
+
+static const struct late_call late_calls[] = {
+	{ "update_resource", update_touches },
+	{ "assign_resource", assign_touches },
+	{ "reassign_resource", reassign_touches },
+	{ "release_resource", release_touches },
+	{ "resize_resource", resize_touches },
+	{ "bridge_window", window_touches },
+	{ "retrain", retrain_touches },
+};
+
+KUNIT_ARRAY_PARAM_DESC(late_call, late_calls, name);
+
+static void keep_from_late_calls(struct kunit *test)
+{
+	const struct late_call *call = test->param_value;
+	struct api_test *t = test->priv;
+
+	logged_live_update(test);
+	t->model.nr_log = 0;
+	KUNIT_EXPECT_FALSE(test, call->touches(t));
+}
+
+static void change_by_late_calls(struct kunit *test)
+{
+	const struct late_call *call = test->param_value;
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	api_scan_all(test);
+	start_log(test);
+	KUNIT_EXPECT_TRUE(test, call->touches(t));
 }
 
 /* Bus numbers */
@@ -604,6 +730,8 @@ static struct kunit_case keep_cases[] = {
 	KUNIT_CASE(keep_registers),
 	KUNIT_CASE_PARAM(change_registers, changed_register_gen_params),
 	KUNIT_CASE(keep_sizes),
+	KUNIT_CASE_PARAM(keep_from_late_calls, late_call_gen_params),
+	KUNIT_CASE_PARAM(change_by_late_calls, late_call_gen_params),
 	KUNIT_CASE(keep_intx_broken),
 	KUNIT_CASE(keep_numbers_of_absent),
 	KUNIT_CASE(take_numbers_of_absent),
