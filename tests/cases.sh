@@ -89,6 +89,16 @@ dma() {
 	console_is_clean "$1/console"
 }
 
+# iommu_groups DIR: two functions below root ports that the IOMMU tells apart.
+iommu_groups() {
+	boot_kernels "$1" 7.3-base 7.3-base 1 "scenario=groups intel_iommu=on iommu=pt" \
+		-device intel-iommu \
+		-device pcie-root-port,id=rp10,bus=pcie.0,addr=10.0,chassis=16,slot=16 \
+		-device edu,bus=rp10 || return
+	guest_is_content "$1" second || return
+	console_is_clean "$1/console"
+}
+
 # refused DIR KERNEL: what only takes one kernel, and an nvme device with VFs.
 refused() {
 	boot_kernels "$1" "$2" "$2" 8 "scenario=refused" \
