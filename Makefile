@@ -14,12 +14,14 @@ KERNEL_SRC_OLD	?=
 QEMU		?= qemu-system-x86_64
 # Which tests to run, a shell pattern: make test TESTS='update-*'
 TESTS		?= *
+# How often "make soak" repeats each test.
+ROUNDS		?= 20
 # Where "make export" writes the series.
 O		?= export
 # 1 shows everything.
 V		?= 0
 
-export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS V
+export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ROUNDS V
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -31,8 +33,9 @@ help:
 	@echo '  test       the test suite'
 	@echo '  check      what needs no kernel: the index in user space, the tool, lint'
 	@echo '  touch      who writes to configuration space during a live update, stock and ours'
+	@echo '  soak       live updates with DMA under way, $(ROUNDS) times'
 	@echo '  kunit      the KUnit suite in a guest'
-	@echo '  test-all   all of the above, compiler warnings, sparse, export'
+	@echo '  test-all   all of the above, compiler warnings, sparse, export, each commit'
 	@echo '  shell      a shell in the guest that the tests boot'
 	@echo '  lint       checkpatch, shellcheck, mypy, kernel-doc and more'
 	@echo '  export     write a series to mail to $$O ($(O))'
@@ -54,6 +57,10 @@ test:
 touch:
 	@tests/touch.sh
 
+.PHONY: soak
+soak:
+	@tests/soak.sh
+
 .PHONY: kunit
 kunit:
 	@tests/kunit.sh
@@ -74,8 +81,12 @@ lint:
 check-build:
 	@scripts/check-build.sh
 
+.PHONY: check-series
+check-series:
+	@scripts/check-series.sh
+
 .PHONY: test-all
-test-all: check check-build kunit test export
+test-all: check check-build kunit test export check-series
 
 .PHONY: export
 export:

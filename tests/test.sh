@@ -9,6 +9,8 @@
 . "$ROOT/tests/vm.sh"
 # shellcheck source=tests/cases.sh
 . "$ROOT/tests/cases.sh"
+# shellcheck source=tests/suite.sh
+. "$ROOT/tests/suite.sh"
 
 usage() {
 	cat <<-END
@@ -16,47 +18,6 @@ usage() {
 
 	Runs all tests, or those whose name matches the shell pattern PATTERN.
 	END
-}
-
-# run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first.
-run() {
-	local name=$1 command=$2 dir start=$SECONDS rc=0
-	shift 2
-
-	# shellcheck disable=SC2053 # a pattern is what is asked for
-	[[ $name == $PATTERN ]] || return 0
-	dir=$CACHE/test/$name
-	rm -rf -- "$dir"
-	mkdir -p "$dir"
-	("$command" "$dir" "$@") >"$dir/result" 2>&1 </dev/null || rc=$?
-	result "$name" "$rc" "$((SECONDS - start))" "$dir"
-}
-
-# result NAME RC SECONDS DIR: one at a time, as both lanes print.
-result() {
-	local name=$1 rc=$2 seconds=$3 dir=$4 verdict=ok
-	local -i number
-
-	((rc == 0)) || verdict="not ok"
-	exec {lock}>"$KTAP.lock"
-	flock "$lock"
-	number=$(count '^(not )?ok ')+1
-	report "$verdict $number - $name # $seconds s"
-	if ((rc)); then
-		sed 's/^/#   /' "$dir/result"
-		printf '#   logs:   %s\n#   repeat: make test TESTS=%s\n' \
-			"$dir" "$name"
-	fi
-	exec {lock}>&-
-}
-
-# count REGEX: the lines of the results so far that match.
-count() {
-	grep -cE "$1" "$KTAP" || true
-}
-
-report() {
-	printf '%s\n' "$*" | tee -a "$KTAP"
 }
 
 # script DIR SCRIPT [ARGUMENT...]: what runs on the host.
@@ -72,7 +33,7 @@ script() {
 build_ahead() {
 	local kernel
 
-	for kernel in 7.2-base 7.3-base 7.3-debug 7.3-off; do
+	for kernel in 7.2-base 7.3-base 7.3-off 7.3-debug; do
 		"$ROOT/scripts/build-kernel.sh" "${kernel%-*}" "${kernel#*-}"
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
@@ -113,6 +74,10 @@ kunit_tests() {
 	run kunit-7.3 kunit 7.3-base
 }
 
+luo_selftests() {
+	TO=7.3 "$ROOT/tests/luo-selftests.sh" "$1"
+}
+
 update_tests() {
 	run update-7.2-to-7.3 live_update 7.2-base 7.3-base 64 update
 	run update-7.3-to-7.3 live_update 7.3-base 7.3-base 64 update
@@ -123,10 +88,13 @@ update_tests() {
 	run update-removed live_update 7.3-base 7.3-base 8 removed
 	run update-pick-up-session live_update 7.3-base 7.3-base 8 pick_up
 	run update-luo-off live_update 7.3-base 7.3-base 8 luo_off
+	run update-hold live_update 7.3-base 7.3-base 8 hold
+	run update-iommu-groups iommu_groups
 	run update-dma dma yes
 	run update-dma-not-preserved dma no
 	run refused-7.2 refused 7.2-base
 	run refused-7.3 refused 7.3-base
+	run luo-selftests luo_selftests
 }
 
 # touched DIR RECIPE: a live update, traced from outside the guest.
@@ -134,7 +102,6 @@ touched() {
 	FROM=7.3 TO=7.3 RECIPE=$2 "$ROOT/tests/touch.sh"
 }
 
-# The kernel that does not have the option is the last one that is built.
 option_off_tests() {
 	run touch touched none
 	run touch-renumber touched renumber
@@ -163,26 +130,13 @@ damage_tests() {
 	END
 }
 
-# With lockdep, KASAN and kmemleak.
+# With lockdep, KASAN and kmemleak: side by side, since all else is over by then.
 debug_tests() {
 	local VM_SECONDS=900
 
-	run debug-kunit kunit 7.3-debug
+	run debug-kunit kunit 7.3-debug &
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
-}
-
-summary() {
-	local -i passed failed
-
-	passed=$(count '^ok ')
-	failed=$(count '^not ok ')
-	report "1..$((passed + failed))"
-	if ((passed + failed == 0)); then
-		die "no test has a name like '$PATTERN'"
-	fi
-	printf '# results: %s\n' "$KTAP"
-	printf '%d passed, %d failed\n' "$passed" "$failed"
-	((failed == 0))
+	wait
 }
 
 main() {
@@ -191,11 +145,7 @@ main() {
 	[[ $PATTERN != -h && $PATTERN != --help ]] || { usage; exit; }
 	need_qemu
 	need_tools python3:python3
-	mkdir -p "$CACHE/test"
-	KTAP=$CACHE/test/results.ktap
-	: >"$KTAP"
-
-	report "KTAP version 1"
+	start_suite test
 	start_second_lane
 	host_tests
 	kunit_tests

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Run the selftests that come with LUO, as our series changes LUO.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+# shellcheck source=tests/vm.sh
+. "$ROOT/tests/vm.sh"
+# shellcheck source=tests/cases.sh
+. "$ROOT/tests/cases.sh"
+
+# Those that take a kexec, and have a first process of their own.
+KEXEC_TESTS=(luo_kexec_simple luo_multi_session luo_stress_sessions luo_stress_files)
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} [FOLDER]
+
+	Builds tools/testing/selftests/liveupdate of Linux $TO, runs it in the kernel
+	that the other tests boot, and leaves the logs in FOLDER.
+	END
+}
+
+# nolibc OUT FILE...: as vmtest.sh of the selftests does.
+nolibc() {
+	local out=$1
+	shift
+
+	gcc -static -O2 -nostdinc -nostdlib -fno-stack-protector \
+		-fno-asynchronous-unwind-tables -I "$work/usr/include" \
+		-I "$tree/tools/include/nolibc" -I "$tests/lib/include" -o "$out" "$@"
+}
+
+build_programs() {
+	local name
+
+	kmake -s -C "$tree" O="$work/headers" headers_install INSTALL_HDR_PATH="$work/usr"
+	nolibc "$work/init" "$tests/init.c"
+	for name in "${KEXEC_TESTS[@]}"; do
+		nolibc "$work/$name" "$tests/$name.c" "$tests/lib/lu_utils.c"
+	done
+	gcc -static -O2 -I "$work/usr/include" -I "$tests/lib/include" \
+		-I "$tree/tools/testing/selftests" -o "$work/liveupdate" \
+		"$tests/liveupdate.c" "$tests/lib/lu_utils.c"
+}
+
+# pack NAME: what the second kernel starts with is in what the first one has. The
+# first process mounts debugfs on a folder that has to be there.
+pack() {
+	local files=("$work/init:/init:755" "$work/$1:/test_binary:755"
+		"$work/init:/debugfs/hidden:644")
+
+	"$ROOT/scripts/build-initrd.sh" "$work/$1.second.gz" "${files[@]}"
+	"$ROOT/scripts/build-initrd.sh" "$work/$1.gz" "${files[@]}" \
+		"$image:/kernel:644" "$work/$1.second.gz:/initrd.img:644"
+}
+
+kexec_test() {
+	local name=$1 dir=$out/$1
+
+	pack "$name"
+	vm_boot "$dir" "$image" "$work/$name.gz" "$VM_SECONDS" liveupdate=on ||
+		{ echo "$name: QEMU ended with $?"; cat "$dir/qemu"; return 1; }
+	if ! grep -q 'TEST PASSED' "$dir/console"; then
+		echo "$name did not pass; its last words:"
+		tail -n 12 "$dir/console"
+		return 1
+	fi
+	console_is_clean "$dir/console"
+}
+
+plain_test() {
+	local dir=$out/liveupdate
+
+	"$ROOT/scripts/build-initrd.sh" "$work/liveupdate.gz" \
+		"$ROOT/tests/guest/init:/init:755" "$ROOT/tests/guest/guest.sh:/lib/guest.sh:644" \
+		"$ROOT/tests/guest/scenarios/luo.sh:/scenarios/luo.sh:644" \
+		"$work/liveupdate:/bin/luo-selftest:755"
+	vm_boot "$dir" "$image" "$work/liveupdate.gz" "$VM_SECONDS" \
+		"liveupdate=on scenario=luo" ||
+		{ echo "liveupdate: QEMU ended with $?"; cat "$dir/qemu"; return 1; }
+	guest_is_content "$dir" first || return
+	console_is_clean "$dir/console"
+}
+
+main() {
+	local out=${1:-$CACHE/test/luo-selftests} tree tests image work name failed=0
+
+	[[ $out != -* ]] || { usage; [[ $out == -h || $out == --help ]]; exit; }
+	init "$@"
+	need_qemu
+	image=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
+	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
+	tests=$tree/tools/testing/selftests/liveupdate
+	work=$HOST_BUILD/luo-$TO
+	VM_DEVICES=()
+	mkdir -p "$work/headers" "$out"
+	step "LUO's selftests" build_programs
+	plain_test || failed=1
+	for name in "${KEXEC_TESTS[@]}"; do
+		kexec_test "$name" || failed=1
+	done
+	return "$failed"
+}
+
+main "$@"
