@@ -117,6 +117,7 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 #include <linux/reboot.h>
+#include <linux/sched/clock.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/sprintf.h>
@@ -127,6 +128,9 @@
 #include "pci.h"
 #include "liveupdate_index.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/pci_liveupdate.h>
+
 /* How many functions a list in the log names before it only counts. */
 #define LOG_LIMIT	16
 
@@ -136,6 +140,10 @@
 	PCI_BUS_NUM(PCI_LIVEUPDATE_POS_BDF(pos)),			\
 	PCI_SLOT(PCI_LIVEUPDATE_POS_BDF(pos)),				\
 	PCI_FUNC(PCI_LIVEUPDATE_POS_BDF(pos))
+
+/* For the event of what begins now. Off, it costs a static branch. */
+#define trace_start(event)						\
+	(trace_pci_liveupdate_##event##_enabled() ? sched_clock() : 0)
 
 /*
  * Protects both indexes with all they contain, and changes of
@@ -177,11 +185,14 @@ VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *why)
 	      why);
 }
 
-static void refuse_damage(const struct pci_liveupdate_damage *damage)
+/* @dev is what is being enumerated, or NULL while the record is read. */
+static void refuse_damage(struct pci_dev *dev,
+			  const struct pci_liveupdate_damage *damage)
 {
 	char segment[32] = "";
 	char why[160];
 
+	trace_pci_liveupdate_damage(dev, damage);
 	if (damage->in_segment)
 		snprintf(segment, sizeof(segment), " of segment %04x",
 			 damage->domain);
@@ -461,30 +472,7 @@ static int add_with_bridges(struct pci_dev *dev)
 	return 0;
 }
 
-/**
- * pci_liveupdate_outgoing_preserve - Preserve a function for the next kernel.
- * @dev: A function with a type 0 header that is not a VF.
- *
- * From this call on the function, and the bridges above it, are in the record
- * that the next kernel reads. To be called by the .preserve() callback of a LUO
- * file handler that is registered with pci_liveupdate_register_fh().
- *
- * Context: Process context. May sleep. @dev is bound to the driver that calls,
- *          which does not enable VFs at the same time.
- * Return: 0, or with nothing changed:
- *         -EINVAL if @dev is a VF, a bridge or a CardBus bridge;
- *         -EOPNOTSUPP if live update is off, if VFs are enabled, if a quirk is
- *         what enables ACS on @dev or on a bridge above, if the bus numbers of
- *         a bridge above are not nested in its parent's, or if the number of
- *         the segment was assigned dynamically;
- *         -ENOENT if no file of a registered handler is being preserved;
- *         -ENODEV if @dev is being removed;
- *         -EBUSY if it is preserved already: there is one bit for a function,
- *         and the first of two owners to let go would drop it for both;
- *         -ESHUTDOWN if the kexec has begun;
- *         -ENOMEM if there is no memory.
- */
-int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
+static int preserve(struct pci_dev *dev)
 {
 	int err;
 
@@ -515,7 +503,59 @@ int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
 	pci_dbg(dev, "preserved for the next kernel\n");
 	return 0;
 }
+
+/**
+ * pci_liveupdate_outgoing_preserve - Preserve a function for the next kernel.
+ * @dev: A function with a type 0 header that is not a VF.
+ *
+ * From this call on the function, and the bridges above it, are in the record
+ * that the next kernel reads. To be called by the .preserve() callback of a LUO
+ * file handler that is registered with pci_liveupdate_register_fh().
+ *
+ * Context: Process context. May sleep. @dev is bound to the driver that calls,
+ *          which does not enable VFs at the same time.
+ * Return: 0, or with nothing changed:
+ *         -EINVAL if @dev is a VF, a bridge or a CardBus bridge;
+ *         -EOPNOTSUPP if live update is off, if VFs are enabled, if a quirk is
+ *         what enables ACS on @dev or on a bridge above, if the bus numbers of
+ *         a bridge above are not nested in its parent's, or if the number of
+ *         the segment was assigned dynamically;
+ *         -ENOENT if no file of a registered handler is being preserved;
+ *         -ENODEV if @dev is being removed;
+ *         -EBUSY if it is preserved already: there is one bit for a function,
+ *         and the first of two owners to let go would drop it for both;
+ *         -ESHUTDOWN if the kexec has begun;
+ *         -ENOMEM if there is no memory.
+ */
+int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
+{
+	u64 start = trace_start(preserve);
+	int err;
+
+	err = preserve(dev);
+	trace_pci_liveupdate_preserve(dev, err, start);
+	return err;
+}
 EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_preserve);
+
+static int unpreserve(struct pci_dev *dev)
+{
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (!is_function(dev) ||
+	    !test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags)) {
+		dev_warn_ratelimited(&dev->dev,
+				     "not preserved for the next kernel, cannot be unpreserved\n");
+		return -ENOENT;
+	}
+
+	if (kexec_in_progress)
+		return -ESHUTDOWN;
+
+	drop(outgoing, dev, PCI_DEV_LIVEUPDATE_OUTGOING);
+	pci_dbg(dev, "no longer preserved for the next kernel\n");
+	return 0;
+}
 
 /**
  * pci_liveupdate_outgoing_unpreserve - Take a preservation back.
@@ -529,20 +569,11 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_preserve);
  */
 void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev)
 {
-	guard(mutex)(&pci_liveupdate_lock);
+	u64 start = trace_start(unpreserve);
+	int err;
 
-	if (!is_function(dev) ||
-	    !test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags)) {
-		dev_warn_ratelimited(&dev->dev,
-				     "not preserved for the next kernel, cannot be unpreserved\n");
-		return;
-	}
-
-	if (kexec_in_progress)
-		return;
-
-	drop(outgoing, dev, PCI_DEV_LIVEUPDATE_OUTGOING);
-	pci_dbg(dev, "no longer preserved for the next kernel\n");
+	err = unpreserve(dev);
+	trace_pci_liveupdate_unpreserve(dev, err, start);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_unpreserve);
 
@@ -619,6 +650,42 @@ static void report_lost_numbers(struct pci_dev *bridge,
 		false);
 }
 
+/* Mark a device that is in the record, if it is what was recorded. */
+static int adopt(struct pci_dev *dev)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	entry = pci_liveupdate_index_entry(incoming, dev_domain(dev),
+					   pci_dev_id(dev), &damage);
+	if (IS_ERR(entry)) {
+		refuse_damage(dev, &damage);
+		return PTR_ERR(entry);
+	}
+
+	if (!answers_as(dev, entry)) {
+		pci_err(dev, "[%04x:%04x] type %02x was preserved, found [%04x:%04x] type %02x%s; not treated as preserved\n",
+			entry->vendor, entry->device, entry->hdr_type,
+			dev->vendor, dev->device, dev->hdr_type,
+			dev->is_virtfn ? " (VF)" : "");
+		return -ENODEV;
+	}
+
+	if (!bridge_has_numbers(dev, entry)) {
+		report_lost_numbers(dev, entry);
+		return -ENXIO;
+	}
+
+	pci_liveupdate_index_mark(incoming, dev_domain(dev), pci_dev_id(dev),
+				  true);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
+	set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &dev->priv_flags);
+	pci_dbg(dev, "preserved by the previous kernel\n");
+	return 0;
+}
+
 /**
  * pci_liveupdate_setup_device - Look a device up that is being enumerated.
  * @dev: A device whose address and identity are known.
@@ -627,13 +694,14 @@ static void report_lost_numbers(struct pci_dev *bridge,
  */
 void pci_liveupdate_setup_device(struct pci_dev *dev)
 {
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
+	u64 start;
+	int err;
 
 	/* It becomes NULL at any time, but anything else only before the scan. */
 	if (!READ_ONCE(incoming))
 		return;
 
+	start = trace_start(incoming);
 	guard(mutex)(&pci_liveupdate_lock);
 
 	if (!incoming ||
@@ -641,31 +709,8 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 					   pci_dev_id(dev)))
 		return;
 
-	entry = pci_liveupdate_index_entry(incoming, dev_domain(dev),
-					   pci_dev_id(dev), &damage);
-	if (IS_ERR(entry)) {
-		refuse_damage(&damage);
-		return;
-	}
-
-	if (!answers_as(dev, entry)) {
-		pci_err(dev, "[%04x:%04x] type %02x was preserved, found [%04x:%04x] type %02x%s; not treated as preserved\n",
-			entry->vendor, entry->device, entry->hdr_type,
-			dev->vendor, dev->device, dev->hdr_type,
-			dev->is_virtfn ? " (VF)" : "");
-		return;
-	}
-
-	if (!bridge_has_numbers(dev, entry)) {
-		report_lost_numbers(dev, entry);
-		return;
-	}
-
-	pci_liveupdate_index_mark(incoming, dev_domain(dev), pci_dev_id(dev),
-				  true);
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
-	set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &dev->priv_flags);
-	pci_dbg(dev, "preserved by the previous kernel\n");
+	err = adopt(dev);
+	trace_pci_liveupdate_incoming(dev, err, start);
 }
 
 /**
@@ -682,6 +727,26 @@ bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_is_preserved);
 
+static int finish(struct pci_dev *dev)
+{
+	char *envp[] = { "PCI_LIVEUPDATE=finished", NULL };
+
+	scoped_guard(mutex, &pci_liveupdate_lock) {
+		if (!incoming || !is_function(dev) ||
+		    !test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags)) {
+			dev_warn_ratelimited(&dev->dev,
+					     "not preserved by the previous kernel, cannot be finished\n");
+			return -ENOENT;
+		}
+
+		drop(incoming, dev, PCI_DEV_LIVEUPDATE_INCOMING);
+	}
+
+	kobject_uevent_env(&dev->dev.kobj, KOBJ_CHANGE, envp);
+	pci_dbg(dev, "finished\n");
+	return 0;
+}
+
 /**
  * pci_liveupdate_incoming_finish - End the preservation of a function.
  * @dev: What pci_liveupdate_incoming_is_preserved() is true for, not a bridge.
@@ -694,21 +759,11 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_is_preserved);
  */
 void pci_liveupdate_incoming_finish(struct pci_dev *dev)
 {
-	char *envp[] = { "PCI_LIVEUPDATE=finished", NULL };
+	u64 start = trace_start(finish);
+	int err;
 
-	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (!incoming || !is_function(dev) ||
-		    !test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags)) {
-			dev_warn_ratelimited(&dev->dev,
-					     "not preserved by the previous kernel, cannot be finished\n");
-			return;
-		}
-
-		drop(incoming, dev, PCI_DEV_LIVEUPDATE_INCOMING);
-	}
-
-	kobject_uevent_env(&dev->dev.kobj, KOBJ_CHANGE, envp);
-	pci_dbg(dev, "finished\n");
+	err = finish(dev);
+	trace_pci_liveupdate_finish(dev, err, start);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_finish);
 
@@ -1177,14 +1232,19 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_index *index;
+	u64 start = trace_start(retrieve);
+	int err;
 
 	index = pci_liveupdate_index_restore(args->data, &damage);
-	if (IS_ERR(index)) {
-		if (PTR_ERR(index) == -ENOMEM)
+	err = PTR_ERR_OR_ZERO(index);
+	trace_pci_liveupdate_retrieve(args->data, err ? NULL : index->ser, err,
+				      start);
+	if (err) {
+		if (err == -ENOMEM)
 			pci_liveupdate_refuse_record("no memory to read it");
 		else
-			refuse_damage(&damage);
-		return PTR_ERR(index);
+			refuse_damage(NULL, &damage);
+		return err;
 	}
 
 	pr_info("the previous kernel preserved %llu devices in %u segments\n",

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM pci_liveupdate
+
+#if !defined(_TRACE_PCI_LIVEUPDATE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_PCI_LIVEUPDATE_H
+
+#include <linux/kho/abi/pci.h>
+#include <linux/pci.h>
+#include <linux/sched/clock.h>
+#include <linux/tracepoint.h>
+
+struct pci_liveupdate_damage;
+
+/*
+ * Each operation is one event, at its end, with how long it took. The caller
+ * reads the clock at its start, and only if the event is on: that is @start. It
+ * is 0 if the event was switched on in between, and then so is the duration.
+ *
+ * The clock is sched_clock(), the one of the ring buffer. At boot, while buses are
+ * scanned, ktime_get() has a resolution of one jiffy and local_clock() stands
+ * still if a tick is late.
+ */
+
+DECLARE_EVENT_CLASS(pci_liveupdate_function,
+
+	TP_PROTO(struct pci_dev *dev, int err, u64 start),
+
+	TP_ARGS(dev, err, start),
+
+	TP_STRUCT__entry(
+		__field(u64, duration_ns)
+		__field(u32, domain)
+		__field(u16, bdf)
+		__field(u16, vendor)
+		__field(u16, device)
+		__field(int, err)
+	),
+
+	TP_fast_assign(
+		u64 now = sched_clock();
+
+		/* The clocks of two processors may be out of step. */
+		__entry->duration_ns = start && now > start ? now - start : 0;
+		__entry->domain = pci_domain_nr(dev->bus);
+		__entry->bdf = pci_dev_id(dev);
+		__entry->vendor = dev->vendor;
+		__entry->device = dev->device;
+		__entry->err = err;
+	),
+
+	TP_printk("%04x:%02x:%02x.%u [%04x:%04x] err=%d duration_ns=%llu",
+		__entry->domain, __entry->bdf >> 8, (__entry->bdf >> 3) & 0x1f,
+		__entry->bdf & 0x7, __entry->vendor, __entry->device,
+		__entry->err, __entry->duration_ns
+	)
+);
+
+/* A driver asked for its function to be preserved for the next kernel. */
+DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_preserve,
+
+	TP_PROTO(struct pci_dev *dev, int err, u64 start),
+
+	TP_ARGS(dev, err, start)
+);
+
+/* A driver took that back. */
+DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_unpreserve,
+
+	TP_PROTO(struct pci_dev *dev, int err, u64 start),
+
+	TP_ARGS(dev, err, start)
+);
+
+/*
+ * A function or a bridge that the previous kernel preserved was enumerated. @err
+ * is -ENODEV if it is another device, and -ENXIO if it is a bridge that has
+ * other bus numbers: neither is treated as preserved.
+ */
+DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_incoming,
+
+	TP_PROTO(struct pci_dev *dev, int err, u64 start),
+
+	TP_ARGS(dev, err, start)
+);
+
+/* A driver ended the preservation of its function. */
+DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_finish,
+
+	TP_PROTO(struct pci_dev *dev, int err, u64 start),
+
+	TP_ARGS(dev, err, start)
+);
+
+/* The record of the previous kernel was read; @root is NULL if it was refused. */
+TRACE_EVENT(pci_liveupdate_retrieve,
+
+	TP_PROTO(u64 root_pa, const struct pci_ser *root, int err, u64 start),
+
+	TP_ARGS(root_pa, root, err, start),
+
+	TP_STRUCT__entry(
+		__field(u64, duration_ns)
+		__field(u64, root_pa)
+		__field(u64, nr_devices)
+		__field(u32, nr_segments)
+		__field(int, err)
+	),
+
+	TP_fast_assign(
+		u64 now = sched_clock();
+
+		__entry->duration_ns = start && now > start ? now - start : 0;
+		__entry->root_pa = root_pa;
+		__entry->nr_devices = root ? root->nr_devices : 0;
+		__entry->nr_segments = root ? root->nr_segments : 0;
+		__entry->err = err;
+	),
+
+	TP_printk("root_pa=0x%llx nr_devices=%llu nr_segments=%u err=%d duration_ns=%llu",
+		__entry->root_pa, __entry->nr_devices, __entry->nr_segments,
+		__entry->err, __entry->duration_ns
+	)
+);
+
+/*
+ * The record is damaged, and the kernel is about to give up. @dev is what is
+ * being enumerated, or NULL while the record is read. Of the address only what
+ * the scope says means anything.
+ */
+TRACE_EVENT(pci_liveupdate_damage,
+
+	TP_PROTO(struct pci_dev *dev, const struct pci_liveupdate_damage *damage),
+
+	TP_ARGS(dev, damage),
+
+	TP_STRUCT__entry(
+		__string(scope, dev ? "function" :
+				damage->in_segment ? "segment" : "record")
+		__string(field, damage->field)
+		__string(rule, damage->rule)
+		__field(u64, found)
+		__field(u64, expected)
+		__field(u32, domain)
+		__field(u16, bdf)
+	),
+
+	TP_fast_assign(
+		__assign_str(scope);
+		__assign_str(field);
+		__assign_str(rule);
+		__entry->found = damage->found;
+		__entry->expected = damage->expected;
+		__entry->domain = dev ? pci_domain_nr(dev->bus) : damage->domain;
+		__entry->bdf = dev ? pci_dev_id(dev) : 0;
+	),
+
+	TP_printk("%04x:%02x:%02x.%u scope=%s field=\"%s\" found=0x%llx rule=\"%s\" expected=0x%llx",
+		__entry->domain, __entry->bdf >> 8, (__entry->bdf >> 3) & 0x1f,
+		__entry->bdf & 0x7, __get_str(scope), __get_str(field),
+		__entry->found, __get_str(rule), __entry->expected
+	)
+);
+
+#endif /* _TRACE_PCI_LIVEUPDATE_H */
+
+/* This part must be outside protection */
+#include <trace/define_trace.h>
