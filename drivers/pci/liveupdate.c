@@ -111,6 +111,7 @@
 #include <linux/liveupdate.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/panic.h>
@@ -122,6 +123,7 @@
 #include <linux/sizes.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
+#include <linux/time64.h>
 #include <linux/wordpart.h>
 #include <linux/xarray.h>
 
@@ -1232,7 +1234,8 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_index *index;
-	u64 start = trace_start(retrieve);
+	/* It is too early for other clocks. */
+	u64 start = sched_clock();
 	int err;
 
 	index = pci_liveupdate_index_restore(args->data, &damage);
@@ -1247,8 +1250,9 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 		return err;
 	}
 
-	pr_info("the previous kernel preserved %llu devices in %u segments\n",
-		pci_liveupdate_index_count(index), index->ser->nr_segments);
+	pr_info("the previous kernel preserved %llu devices in %u segments, read in %llu us\n",
+		pci_liveupdate_index_count(index), index->ser->nr_segments,
+		div_u64(sched_clock() - start, NSEC_PER_USEC));
 
 	if (remember_segments(index)) {
 		pci_liveupdate_refuse_record("no memory to remember its segments");
