@@ -80,6 +80,18 @@ live_update() {
 	console_is_clean "$dir/console"
 }
 
+# is_preserved DIR: the instructions of the call that drivers make at any time, in
+# both kernels, and first of all whether the check of them works.
+is_preserved() {
+	local version image
+
+	"$ROOT/tests/is-preserved-test.sh" || return
+	for version in 7.2 7.3; do
+		image=$("$ROOT/scripts/build-kernel.sh" "$version" base)
+		"$ROOT/tests/is-preserved.sh" "${image%/arch/*}/drivers/pci/liveupdate.o" || return
+	done
+}
+
 # dma DIR PRESERVE: a function that does DMA while the kernel is replaced. It can
 # reach all memory.
 dma() {

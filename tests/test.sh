@@ -67,6 +67,7 @@ host_tests() {
 	run tool script check.sh tool
 	run lint script check.sh lint
 	run build-warnings script check-build.sh
+	run is-preserved is_preserved
 }
 
 kunit_tests() {
