@@ -34,6 +34,7 @@ help:
 	@echo '  check      what needs no kernel: the index in user space, the tool, lint'
 	@echo '  touch      who writes to configuration space during a live update, stock and ours'
 	@echo '  soak       live updates with DMA under way, $(ROUNDS) times'
+	@echo '  scale      whole live updates of up to 65,536 functions, and what a call costs'
 	@echo '  kunit      the KUnit suite in a guest'
 	@echo '  test-all   all of the above, compiler warnings, sparse, export, each commit'
 	@echo '  shell      a shell in the guest that the tests boot'
@@ -60,6 +61,10 @@ touch:
 .PHONY: soak
 soak:
 	@tests/soak.sh
+
+.PHONY: scale
+scale:
+	@tests/scale.sh
 
 .PHONY: kunit
 kunit:

@@ -20,27 +20,31 @@ build_tool() {
 		UAPI="$tree/include/uapi"
 }
 
-build_edu_dma() {
+# build_program NAME: a program of the scenarios.
+build_program() {
 	gcc -O2 -Wall -Wextra -static -idirafter "$tree/include/uapi" \
-		-o "$HOST_BUILD/tool/edu-dma" "$ROOT/tests/guest/edu-dma.c"
+		-o "$HOST_BUILD/tool/$1" "$ROOT/tests/guest/$1.c"
 }
 
 main() {
-	local next=${1:-} tree initrd scenario
+	local next=${1:-} tree initrd program scenario
 	local -a files
 
 	[[ $next && $next != -* ]] || { usage; [[ $next ]]; exit; }
 	init "$@"
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
 	step "tool" build_tool
-	if [[ $ROOT/tests/guest/edu-dma.c -nt $HOST_BUILD/tool/edu-dma ]]; then
-		step "edu-dma" build_edu_dma
-	fi
+	for program in edu-dma luo-file; do
+		if [[ $ROOT/tests/guest/$program.c -nt $HOST_BUILD/tool/$program ]]; then
+			step "$program" build_program "$program"
+		fi
+	done
 
 	# One initrd a kernel: the path of the image names its build.
 	initrd=$CACHE/initrd/$(printf '%s' "$next" | sha256sum | cut -c 1-12).gz
 	files=("$next:/boot/next:644" "$HOST_BUILD/tool/pci-liveupdate:/bin/pci-liveupdate:755"
 		"$HOST_BUILD/tool/edu-dma:/bin/edu-dma:755"
+		"$HOST_BUILD/tool/luo-file:/bin/luo-file:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644")
 	for scenario in "$ROOT"/tests/guest/scenarios/*.sh; do

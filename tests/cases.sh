@@ -10,6 +10,9 @@
 # slow on a busy host.
 VM_SECONDS=${VM_SECONDS:-180}
 
+# What the functions of the test hosts are shared out among.
+VM_SEGMENTS=${VM_SEGMENTS:-16}
+
 # suit_debug KERNEL...: KASAN takes an eighth of the memory at boot. The next
 # kernel has to find that much in the scratch areas of KHO, whose default size
 # takes for granted that there is twice that much.
@@ -78,6 +81,31 @@ live_update() {
 		"scenario=$scenario functions=$devices $*" || return
 	guest_is_content "$dir" second || return
 	console_is_clean "$dir/console"
+}
+
+# console_is_quiet CONSOLE: no line for each device of the test hosts, and none of
+# ours more than once in each kernel.
+console_is_quiet() {
+	local noise
+
+	noise=$(grep -aE '[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]' "$1" |
+		grep -av '0000:[0-9a-f][0-9a-f]:' | head -n 5) || true
+	noise+=$(grep -aoE 'PCI: liveupdate: .*' "$1" | sed 's/[0-9][0-9]*/N/g' |
+		sort | uniq -c | awk '$1 > 2')
+	[[ -z $noise ]] || { echo "the console is not quiet:"; echo "$noise"; return 1; }
+}
+
+# scale DIR FROM TO FUNCTIONS FILES [THREADS]: functions of the test hosts, all in
+# one file, or with a file each.
+scale() {
+	local dir=$1 functions=$4
+
+	boot_kernels "$dir" "$2" "$3" 8 \
+		"scenario=scale pci_liveupdate_hosts=$VM_SEGMENTS,$functions functions=$functions files=$5 threads=${6:-1}" ||
+		return
+	guest_is_content "$dir" second || return
+	console_is_clean "$dir/console" || return
+	console_is_quiet "$dir/console"
 }
 
 # is_preserved DIR: the instructions of the call that drivers make at any time, in

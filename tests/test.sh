@@ -33,7 +33,7 @@ script() {
 build_ahead() {
 	local kernel
 
-	for kernel in 7.2-base 7.3-base 7.3-off 7.3-debug; do
+	for kernel in 7.2-base 7.3-base 7.3-off 7.3-scale 7.3-debug; do
 		"$ROOT/scripts/build-kernel.sh" "${kernel%-*}" "${kernel#*-}"
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
@@ -98,6 +98,12 @@ update_tests() {
 	run luo-selftests luo_selftests
 }
 
+# make scale has more and larger ones.
+scale_tests() {
+	run scale scale 7.3-scale 7.3-scale 1024 one
+	run scale-files scale 7.3-scale 7.3-scale 1024 each
+}
+
 # touched DIR RECIPE: a live update, traced from outside the guest.
 touched() {
 	FROM=7.3 TO=7.3 RECIPE=$2 "$ROOT/tests/touch.sh"
@@ -152,6 +158,7 @@ main() {
 	kunit_tests
 	update_tests
 	damage_tests
+	scale_tests
 	option_off_tests
 	wait "$SECOND_LANE"
 	summary
