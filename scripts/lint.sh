@@ -144,7 +144,7 @@ check_shellcheck() {
 	local all=$CACHE/lint/all-shell
 
 	tool shellcheck:shellcheck
-	mapfile -d '' shell < <({ files '\.sh$' .; scripts 'ba?sh|busybox sh'; } | sort -zu)
+	mapfile -d '' shell < <({ files '\.sh$' .; scripts '(ba)?sh|busybox sh'; } | sort -zu)
 	# What one of them sources counts too: all pass, or none.
 	sha256sum -- "${shell[@]}" >"$all"
 	[[ $(printf '%s\0' "$all" | not_passed shellcheck | tr '\0' ' ') ]] || return 0

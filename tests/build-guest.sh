@@ -8,10 +8,10 @@
 
 usage() {
 	cat <<-END
-	Usage: ${0##*/} NEXT-KERNEL
+	Usage: ${0##*/} NEXT-KERNEL [SOURCE:DESTINATION[:MODE]]...
 
-	Packs the guest's scripts, the user's tool and NEXT-KERNEL, the image that a
-	scenario runs with kexec. Prints the path of the initrd.
+	Packs the guest's scripts, the user's tool, NEXT-KERNEL, the image that a
+	scenario runs with kexec, and what else is named. Prints the path of the initrd.
 	END
 }
 
@@ -41,7 +41,7 @@ main() {
 	done
 
 	# One initrd a kernel: the path of the image names its build.
-	initrd=$CACHE/initrd/$(printf '%s' "$next" | sha256sum | cut -c 1-12).gz
+	initrd=$CACHE/initrd/$(printf '%s' "$*" | sha256sum | cut -c 1-12).gz
 	files=("$next:/boot/next:644" "$HOST_BUILD/tool/pci-liveupdate:/bin/pci-liveupdate:755"
 		"$HOST_BUILD/tool/edu-dma:/bin/edu-dma:755"
 		"$HOST_BUILD/tool/luo-file:/bin/luo-file:755"
@@ -50,7 +50,7 @@ main() {
 	for scenario in "$ROOT"/tests/guest/scenarios/*.sh; do
 		files+=("$scenario:/scenarios/${scenario##*/}:644")
 	done
-	"$ROOT/scripts/build-initrd.sh" "$initrd" "${files[@]}"
+	"$ROOT/scripts/build-initrd.sh" "$initrd" "${files[@]}" "${@:2}"
 	printf '%s\n' "$initrd"
 }
 

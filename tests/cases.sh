@@ -13,6 +13,9 @@ VM_SECONDS=${VM_SECONDS:-180}
 # What the functions of the test hosts are shared out among.
 VM_SEGMENTS=${VM_SEGMENTS:-16}
 
+# Files that a scenario needs and the others do not: SOURCE:DESTINATION[:MODE].
+declare -a GUEST_FILES=()
+
 # suit_debug KERNEL...: KASAN takes an eighth of the memory at boot. The next
 # kernel has to find that much in the scratch areas of KHO, whose default size
 # takes for granted that there is twice that much.
@@ -35,7 +38,7 @@ boot_kernels() {
 
 	kernel=$("$ROOT/scripts/build-kernel.sh" "${from%-*}" "${from#*-}")
 	next=$("$ROOT/scripts/build-kernel.sh" "${to%-*}" "${to#*-}")
-	initrd=$("$ROOT/tests/build-guest.sh" "$next")
+	initrd=$("$ROOT/tests/build-guest.sh" "$next" "${GUEST_FILES[@]}")
 	vm_hierarchy "$devices"
 	suit_debug "$from" "$to"
 	vm_boot "$dir" "$kernel" "$initrd" "$VM_SECONDS" \
@@ -150,13 +153,15 @@ refused() {
 	console_is_clean "$1/console"
 }
 
-# damaged DIR FROM TO DAMAGE TEXT: the second kernel gives up, and says TEXT.
+# damaged DIR FROM TO DAMAGE TEXT [WORD...]: the second kernel gives up, and says
+# TEXT.
 damaged() {
 	local dir=$1 from=$2 to=$3 damage=$4 text=$5
 	local panic='Kernel panic - not syncing: PCI: liveupdate: cannot use the record of preserved devices: '
+	shift 5
 
 	boot_kernels "$dir" "$from" "$to" 8 \
-		"scenario=damage damage=$damage" || return
+		"scenario=damage damage=$damage $*" || return
 	guest_is_content "$dir" first || return
 	if ! grep -q "$panic$text" "$dir/console"; then
 		echo "the console does not say '$text', but:"

@@ -11,6 +11,8 @@
 . "$ROOT/tests/cases.sh"
 # shellcheck source=tests/suite.sh
 . "$ROOT/tests/suite.sh"
+# shellcheck source=tests/perf.sh
+. "$ROOT/tests/perf.sh"
 
 usage() {
 	cat <<-END
@@ -63,6 +65,7 @@ scanner() {
 
 host_tests() {
 	run scanner scanner
+	run perf-report perf_report_test
 	run index script check.sh index
 	run tool script check.sh tool
 	run lint script check.sh lint
@@ -137,12 +140,20 @@ damage_tests() {
 	END
 }
 
-# With lockdep, KASAN and kmemleak: side by side, since all else is over by then.
+perf_tests() {
+	run perf-update perf_update
+	run perf-damage traced_damage
+	run perf-static-key static_key
+}
+
+# With lockdep, KASAN, kmemleak and tracepoints: side by side, since all else is
+# over by then.
 debug_tests() {
 	local VM_SECONDS=900
 
 	run debug-kunit kunit 7.3-debug &
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
+	perf_tests
 	wait
 }
 
