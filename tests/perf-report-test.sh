@@ -47,10 +47,12 @@ samples() {
 	"$SCRIPTS/pci-liveupdate-report" --top 3 "$SAMPLES/perf-script.txt" "$SAMPLES/trace.txt" \
 		>"$TMP/report" || rc=$?
 	[[ $rc == 0 ]] || fail "the report of the samples ended with $rc"
-	diff -u "$SAMPLES/report.txt" "$TMP/report" || fail "the report of the samples is another one"
+	# Its first line is the licence.
+	sed 1d "$SAMPLES/report.txt" >"$TMP/expected"
+	diff -u "$TMP/expected" "$TMP/report" || fail "the report of the samples is another one"
 	# The order of files and of lines does not count.
 	cat "$SAMPLES/trace.txt" "$SAMPLES/perf-script.txt" |
-		"$SCRIPTS/pci-liveupdate-report" --top 3 - | diff - "$SAMPLES/report.txt" ||
+		"$SCRIPTS/pci-liveupdate-report" --top 3 - | diff - "$TMP/expected" ||
 		fail "the report of standard input is another one"
 }
 
