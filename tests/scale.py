@@ -62,14 +62,14 @@ ROWS = [
     Row("a file each: bind", "each", "bind-old", "all"),
     Row("a file each: preserve", "each", "preserve", "all"),
     Row("a file each: shut down, begin", "each", "kexec", "all"),
-    Row("a file each: bind in the new kernel", "each", "bind-new", "all"),
+    Row("a file each: bind, new kernel", "each", "bind-new", "all"),
     Row("a file each: retrieve, finish", "each", "finish", "all"),
 ]
 MEMORY_ROWS = [
     ("enumeration", "one", "enumerate-new", "all"),
     ("the record", "one", "record", "ours"),
     ("a file each: bind", "each", "bind-old", "all"),
-    ("a file each: preserve, with the record", "each", "preserve", "all"),
+    ("a file each: preserve, and the record", "each", "preserve", "all"),
 ]
 
 
@@ -145,12 +145,12 @@ class Report:
         self.sizes = sorted({u.functions for u in updates})
 
     def head(self, title: str, last: str) -> None:
-        print(f"\n{title:<38} {'':<5}" +
+        print(f"\n{title:<40} {'':<5}" +
               "".join(f"{size:>10,}" for size in self.sizes) + f"{last:>10}")
 
     def line(self, text: str, whose: str, files: str, values: dict[int, float]) -> None:
         cells = [show(values[s]) if s in values else "-" for s in self.sizes]
-        print(f"  {text:<36} {whose:<5}" + "".join(f"{c:>10}" for c in cells) +
+        print(f"  {text:<38} {whose:<5}" + "".join(f"{c:>10}" for c in cells) +
               f"{exponent(sorted(values.items())):>10}")
 
     def times(self) -> None:
@@ -181,7 +181,7 @@ class Report:
             values = {size: u.cost[row.phase, "ours"] / u.cost["enumerate-new", "all"]
                       for (files, size), u in self.by.items() if files == row.files}
             cells = [f"{100 * values[s]:.2f}" if s in values else "-" for s in self.sizes]
-            print(f"  {row.text:<36} {'ours':<5}" + "".join(f"{c:>10}" for c in cells))
+            print(f"  {row.text:<38} {'ours':<5}" + "".join(f"{c:>10}" for c in cells))
             good = good and values.get(largest, 0) < SHARE_LIMIT
         return good
 
@@ -193,7 +193,8 @@ class Report:
         for name in ("preserve", "is_preserved", "finish"):
             cells = [f"{ns / calls:,.0f}" for calls, ns in
                      (update.calls[name, threads] for threads in (1, many))]
-            print(f"  {name:<40}" + "".join(f"{c:>12}" for c in cells))
+            text = name + ", with its uevent" * (name == "finish")
+            print(f"  {text:<40}" + "".join(f"{c:>12}" for c in cells))
         print(f"  {'LUO: preserve a memfd of one page':<40}{update.memfd_ns:>12,}")
         for (files, size), other in sorted(self.by.items()):
             if files == "each":
