@@ -145,8 +145,8 @@ class Report:
         self.sizes = sorted({u.functions for u in updates})
 
     def head(self, title: str, last: str) -> None:
-        print(f"\n{title:<40} {'':<5}" +
-              "".join(f"{size:>10,}" for size in self.sizes) + f"{last:>10}")
+        print((f"\n{title:<40} {'':<5}" + "".join(f"{size:>10,}" for size in self.sizes) +
+               f"{last:>10}").rstrip(" "))
 
     def line(self, text: str, whose: str, files: str, values: dict[int, float]) -> None:
         cells = [show(values[s]) if s in values else "-" for s in self.sizes]
