@@ -92,7 +92,7 @@ perf_update() {
 	perf=$(command -v perf)
 	GUEST_FILES=("$perf:/bin/perf:755"
 		"$PERF_SCRIPTS/pci-liveupdate-record:/bin/pci-liveupdate-record:755")
-	boot_kernels "$1" 7.3-debug 7.3-debug 64 "scenario=perf" || return
+	boot_kernels "$1" 7.3-debug 7.3-debug 16 "scenario=perf" || return
 	guest_is_content "$1" second || return
 	console_is_clean "$1/console" || return
 	receive "$1" preserve.data boot.trace finish.data || return
