@@ -87,10 +87,36 @@ VISIBLE_IF_KUNIT void *pci_liveupdate_index_alloc_pages(size_t size)
 	return kho_alloc_preserve(size);
 }
 
-static struct pci_liveupdate_segment *
+static inline struct pci_liveupdate_segment *
+index_low_segment(struct pci_liveupdate_index *index, u32 domain)
+{
+	return domain < PCI_LIVEUPDATE_LOW_DOMAINS ? index->low[domain] : NULL;
+}
+
+static inline struct pci_liveupdate_segment *
 index_segment(struct pci_liveupdate_index *index, u32 domain)
 {
+	if (likely(domain < PCI_LIVEUPDATE_LOW_DOMAINS))
+		return index->low[domain];
+
 	return xa_load(&index->segments, domain);
+}
+
+static int index_insert(struct pci_liveupdate_index *index, u32 domain,
+			struct pci_liveupdate_segment *seg)
+{
+	int err = xa_insert(&index->segments, domain, seg, GFP_KERNEL);
+
+	if (!err && domain < PCI_LIVEUPDATE_LOW_DOMAINS)
+		index->low[domain] = seg;
+	return err;
+}
+
+static void index_erase(struct pci_liveupdate_index *index, u32 domain)
+{
+	xa_erase(&index->segments, domain);
+	if (domain < PCI_LIVEUPDATE_LOW_DOMAINS)
+		index->low[domain] = NULL;
 }
 
 static struct pci_function_ser *segment_leaf(struct pci_liveupdate_segment *seg,
@@ -181,7 +207,7 @@ index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus)
 	if (err)
 		goto err_free_segment;
 
-	err = xa_insert(&index->segments, domain, seg, GFP_KERNEL);
+	err = index_insert(index, domain, seg);
 	if (err)
 		goto err_shrink;
 
@@ -205,7 +231,7 @@ index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus)
 	return seg;
 
 err_erase:
-	xa_erase(&index->segments, domain);
+	index_erase(index, domain);
 err_shrink:
 	/* The next kernel refuses a block without an entry. */
 	kho_block_set_shrink(&index->block_set, index->ser->nr_segments);
@@ -313,6 +339,65 @@ void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index)
 	kfree(index);
 }
 
+/*
+ * All that can fail when a function is added, but for its being there already.
+ * Returns the segment, on whose bus there is going to be a function.
+ */
+static noinline struct pci_liveupdate_segment *
+index_make_room(struct pci_liveupdate_index *index, u32 domain, u8 bus)
+{
+	struct pci_liveupdate_segment *seg = index_segment(index, domain);
+	int err;
+
+	if (!seg) {
+		seg = index_add_segment(index, domain, bus);
+		if (IS_ERR(seg))
+			return seg;
+	} else {
+		err = segment_add_leaf(seg, bus);
+		if (err)
+			return ERR_PTR(err);
+	}
+
+	__set_bit(bus, seg->busy);
+	return seg;
+}
+
+/* Whether the function was not there yet. There is room for it. */
+static inline bool index_set(struct pci_liveupdate_index *index,
+			     struct pci_liveupdate_segment *seg, u16 bdf)
+{
+	if (__test_and_set_bit(bdf, seg->bitmap))
+		return false;
+
+	seg->bus_count[BDF_BUS(bdf)]++;
+	seg->ser->nr_devices++;
+	index->ser->nr_devices++;
+	return true;
+}
+
+static inline int index_put(struct pci_liveupdate_index *index,
+			    struct pci_liveupdate_segment *seg, u16 bdf,
+			    const struct pci_function_ser *entry)
+{
+	if (!index_set(index, seg, bdf))
+		return -EEXIST;
+
+	segment_leaf(seg, BDF_BUS(bdf))[BDF_DEVFN(bdf)] = *entry;
+	return 0;
+}
+
+/* The first function of a segment or of a bus, or any of a high domain. */
+static noinline int index_put_first(struct pci_liveupdate_index *index,
+				    u32 domain, u16 bdf,
+				    const struct pci_function_ser *entry)
+{
+	struct pci_liveupdate_segment *seg;
+
+	seg = index_make_room(index, domain, BDF_BUS(bdf));
+	return IS_ERR(seg) ? PTR_ERR(seg) : index_put(index, seg, bdf, entry);
+}
+
 /**
  * pci_liveupdate_index_add - Add a function.
  * @index:  An outgoing index.
@@ -331,29 +416,38 @@ void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index)
 int pci_liveupdate_index_add(struct pci_liveupdate_index *index, u32 domain,
 			     u16 bdf, const struct pci_function_ser *entry)
 {
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
+	struct pci_liveupdate_segment *seg = index_low_segment(index, domain);
+
+	/* This is most of them. */
+	if (likely(seg && seg->bus_count[BDF_BUS(bdf)]))
+		return index_put(index, seg, bdf, entry);
+
+	return index_put_first(index, domain, bdf, entry);
+}
+
+static inline bool index_clear(struct pci_liveupdate_index *index,
+			       struct pci_liveupdate_segment *seg, u16 bdf)
+{
 	u8 bus = BDF_BUS(bdf);
-	int err;
 
-	if (!seg) {
-		seg = index_add_segment(index, domain, bus);
-		if (IS_ERR(seg))
-			return PTR_ERR(seg);
-	} else if (test_bit(bdf, seg->bitmap)) {
-		return -EEXIST;
-	}
+	if (!__test_and_clear_bit(bdf, seg->bitmap))
+		return false;
 
-	err = segment_add_leaf(seg, bus);
-	if (err)
-		return err;
+	if (index->nr_marked && __test_and_clear_bit(bdf, seg->marks))
+		index->nr_marked--;
+	if (!--seg->bus_count[bus])
+		__clear_bit(bus, seg->busy);
+	seg->ser->nr_devices--;
+	index->ser->nr_devices--;
+	return true;
+}
 
-	segment_leaf(seg, bus)[BDF_DEVFN(bdf)] = *entry;
-	__set_bit(bdf, seg->bitmap);
-	if (!seg->bus_count[bus]++)
-		__set_bit(bus, seg->busy);
-	seg->ser->nr_devices++;
-	index->ser->nr_devices++;
-	return 0;
+static noinline bool index_clear_high(struct pci_liveupdate_index *index,
+				      u32 domain, u16 bdf)
+{
+	struct pci_liveupdate_segment *seg = index_segment(index, domain);
+
+	return seg && index_clear(index, seg, bdf);
 }
 
 /**
@@ -368,19 +462,12 @@ int pci_liveupdate_index_add(struct pci_liveupdate_index *index, u32 domain,
 bool pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
 				 u32 domain, u16 bdf)
 {
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
-	u8 bus = BDF_BUS(bdf);
+	struct pci_liveupdate_segment *seg = index_low_segment(index, domain);
 
-	if (!seg || !__test_and_clear_bit(bdf, seg->bitmap))
-		return false;
+	if (likely(seg))
+		return index_clear(index, seg, bdf);
 
-	if (seg->marks && __test_and_clear_bit(bdf, seg->marks))
-		index->nr_marked--;
-	if (!--seg->bus_count[bus])
-		__clear_bit(bus, seg->busy);
-	seg->ser->nr_devices--;
-	index->ser->nr_devices--;
-	return true;
+	return index_clear_high(index, domain, bdf);
 }
 
 /**
@@ -712,7 +799,7 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 	if (err)
 		goto err_free;
 
-	err = xa_insert(&index->segments, ser->domain, seg, GFP_KERNEL);
+	err = index_insert(index, ser->domain, seg);
 	if (err == -EBUSY)
 		err = damaged(damage, -EEXIST, "domain", &ser->domain,
 			      ser->domain, "a segment that was not there before,",

@@ -13,9 +13,19 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+/*
+ * Firmware numbers segments from 0, and no host is known that has more of them.
+ * Only VMD, and whoever lets the kernel choose numbers, goes beyond.
+ */
+#define PCI_LIVEUPDATE_LOW_DOMAINS	256
+
+struct pci_liveupdate_segment;
+
 /**
  * struct pci_liveupdate_index - The functions preserved on one side.
  * @segments:  &struct pci_liveupdate_segment by domain.
+ * @low:       The same for domains below PCI_LIVEUPDATE_LOW_DOMAINS: looking
+ *             into an xarray takes longer than all the rest of an operation.
  * @ser:       Root of the record.
  * @block_set: The blocks that hold the &struct pci_segment_ser.
  * @it:        Where the next &struct pci_segment_ser goes.
@@ -28,6 +38,7 @@
  */
 struct pci_liveupdate_index {
 	struct xarray segments;
+	struct pci_liveupdate_segment *low[PCI_LIVEUPDATE_LOW_DOMAINS];
 	struct pci_ser *ser;
 	struct kho_block_set block_set;
 	struct kho_block_set_it it;

@@ -177,41 +177,47 @@ mutants_that_allocate() {
 }
 
 mutants_that_change() {
-	mutant 'add: there already, and no error' pci_liveupdate_index_add \
+	mutant 'add: there already, and no error' index_put \
 		's/return -EEXIST/return 0/'
-	mutant 'add: there already, not seen' pci_liveupdate_index_add \
-		's/} else if (.*) {/} else if (0) {/'
-	mutant 'add: no leaf, and no error' pci_liveupdate_index_add \
-		's/\treturn err;/\treturn 0;/'
-	mutant 'add: entry not copied' pci_liveupdate_index_add \
+	mutant 'add: there already, not seen' index_set \
+		's/if (__test_and_set_bit(\(.*\)))/__set_bit(\1); if (0)/'
+	mutant 'add: no leaf, and no error' index_make_room \
+		's/return ERR_PTR(err)/return seg/'
+	mutant 'add: a leaf for the first bus only' pci_liveupdate_index_add \
+		's/seg && seg->bus_count\[.*\]))/seg))/'
+	mutant 'add: a low domain is a high one' index_insert \
+		's/index->low\[domain\] = seg/index->low[domain ^ 1] = seg/'
+	mutant 'add: a high domain is a low one' index_low_segment \
+		's/domain < PCI_LIVEUPDATE_LOW_DOMAINS/1/;s/low\[domain\]/low[domain % 256]/'
+	mutant 'add: entry not copied' index_put \
 		's/ = \*entry;/;/'
-	mutant 'add: entry of the neighbour' pci_liveupdate_index_add \
+	mutant 'add: entry of the neighbour' index_put \
 		's/\[BDF_DEVFN(bdf)\]/[BDF_DEVFN(bdf) ^ 1]/'
-	mutant 'add: bit not set' pci_liveupdate_index_add \
-		's/__set_bit(bdf, seg->bitmap)//'
-	mutant 'add: bus not counted' pci_liveupdate_index_add \
-		's/if (!seg->bus_count\[bus\]++)/if (1)/'
-	mutant 'add: bus not busy' pci_liveupdate_index_add \
+	mutant 'add: bit not set' index_set \
+		's/__test_and_set_bit(bdf, seg->bitmap)/test_bit(bdf, seg->bitmap)/'
+	mutant 'add: bus not counted' index_set \
+		's/seg->bus_count\[BDF_BUS(bdf)\]++/seg->bus_count[BDF_BUS(bdf)] = 1/'
+	mutant 'add: bus not busy' index_make_room \
 		's/__set_bit(bus, seg->busy)//'
-	mutant 'add: the wrong bus is busy' pci_liveupdate_index_add \
+	mutant 'add: the wrong bus is busy' index_make_room \
 		's/__set_bit(bus, seg->busy)/__set_bit(bus ^ 1, seg->busy)/'
-	mutant 'add: segment does not count' pci_liveupdate_index_add \
+	mutant 'add: segment does not count' index_set \
 		'/seg->ser->nr_devices++/d'
-	mutant 'add: root does not count' pci_liveupdate_index_add \
+	mutant 'add: root does not count' index_set \
 		'/index->ser->nr_devices++/d'
-	mutant 'remove: bit stays' pci_liveupdate_index_remove \
+	mutant 'remove: bit stays' index_clear \
 		's/__test_and_clear_bit(bdf, seg->bitmap)/test_bit(bdf, seg->bitmap)/'
-	mutant 'remove: bus not counted' pci_liveupdate_index_remove \
+	mutant 'remove: bus not counted' index_clear \
 		's/if (!--seg->bus_count\[bus\])/if (0)/'
-	mutant 'remove: bus idle at once' pci_liveupdate_index_remove \
+	mutant 'remove: bus idle at once' index_clear \
 		's/if (!--seg->bus_count\[bus\])/if (--seg->bus_count[bus] + 1)/'
-	mutant 'remove: segment does not count' pci_liveupdate_index_remove \
+	mutant 'remove: segment does not count' index_clear \
 		'/seg->ser->nr_devices--/d'
-	mutant 'remove: root does not count' pci_liveupdate_index_remove \
+	mutant 'remove: root does not count' index_clear \
 		'/index->ser->nr_devices--/d'
-	mutant 'remove: mark stays' pci_liveupdate_index_remove \
+	mutant 'remove: mark stays' index_clear \
 		's/__test_and_clear_bit(bdf, seg->marks)/test_bit(bdf, seg->marks)/'
-	mutant 'remove: mark still counts' pci_liveupdate_index_remove \
+	mutant 'remove: mark still counts' index_clear \
 		's/index->nr_marked--//'
 	mutant 'mark: counted twice' pci_liveupdate_index_mark \
 		's/!__test_and_set_bit(bdf, seg->marks)/(__set_bit(bdf, seg->marks), 1)/'
