@@ -3,6 +3,7 @@
  * The heap of the kernel: it can run dry, and it is gone after a kexec.
  */
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -31,8 +32,9 @@ struct object {
 static DEFINE_HASHTABLE(objects, OBJECTS_HASH_BITS);
 static unsigned long nr_slabs;
 static unsigned long nr_nodes;
+static unsigned long nr_allocs;
 
-/* Protects the three above: nodes are freed by the thread of RCU. */
+/* Protects the four above: nodes are freed by the thread of RCU. */
 static pthread_mutex_t objects_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned long fail_countdown;
@@ -83,6 +85,7 @@ static void *object_track(void *p, struct kmem_cache *cache)
 	pthread_mutex_lock(&objects_lock);
 	hash_add(objects, &object->node, (unsigned long)p);
 	count(object, 1);
+	nr_allocs++;
 	pthread_mutex_unlock(&objects_lock);
 	return p;
 }
@@ -149,6 +152,27 @@ void __wrap_kmem_cache_free(struct kmem_cache *cache, void *p)
 {
 	object_untrack(p, cache);
 	__real_kmem_cache_free(cache, p);
+}
+
+unsigned long heap_shim_allocations(void)
+{
+	return nr_allocs;
+}
+
+size_t heap_shim_bytes(void)
+{
+	struct object *object;
+	size_t bytes = 0;
+	int bkt;
+
+	pthread_mutex_lock(&objects_lock);
+	hash_for_each(objects, bkt, object, node) {
+		if (!object->lost)
+			bytes += object->cache ? object->cache->size :
+						 malloc_usable_size(object->p);
+	}
+	pthread_mutex_unlock(&objects_lock);
+	return bytes;
 }
 
 unsigned long heap_shim_count(void)

@@ -28,6 +28,12 @@ bool heap_shim_out_of_memory(enum heap_shim_kind kind);
 /* Number of objects of kmalloc() that were not freed. */
 unsigned long heap_shim_count(void);
 
+/* Number of objects and nodes that were allocated so far. */
+unsigned long heap_shim_allocations(void);
+
+/* Bytes of what was not freed. */
+size_t heap_shim_bytes(void);
+
 /* Number of nodes of xarrays. Waits for RCU, which takes long. */
 unsigned long heap_shim_count_nodes(void);
 

@@ -24,11 +24,15 @@
  * 128 MiB. A segment with a function on each bus takes 2 + 1 + 256 pages, and a
  * guard page behind each allocation, so that there is room for fifty of these.
  */
+#ifndef ARENA_PAGES
 #define ARENA_PAGES	32768
+#endif
 #define ARENA_SIZE	(ARENA_PAGES * PAGE_SIZE)
 
 /* Larger than anything that a record is made of. */
+#ifndef MAX_ORDER
 #define MAX_ORDER	4
+#endif
 
 /*
  * One for each page. @head is the distance to the first page of the folio; the
@@ -54,7 +58,12 @@ struct kho_shim_image {
 
 static struct folio folios[ARENA_PAGES];
 static unsigned long nr_folios[KHO_SHIM_NR_STATES];
+static unsigned long nr_allocs;
 static unsigned long cursor;
+
+/* No page from here on was ever used. */
+static unsigned long unused;
+
 static void *arena;
 static int alloc_error;
 
@@ -71,6 +80,10 @@ static void arena_map(void)
 	if (map == MAP_FAILED)
 		log_shim_die("kho: cannot map the pages");
 	arena = (void *)ALIGN((unsigned long)map, ARENA_SIZE);
+#ifdef ARENA_LARGE_PAGES
+	/* As the kernel maps all memory. Without, a benchmark measures the TLB. */
+	madvise(arena, ARENA_SIZE, MADV_HUGEPAGE);
+#endif
 	ASAN_POISON_MEMORY_REGION(arena, ARENA_SIZE);
 }
 
@@ -133,6 +146,7 @@ static void folio_use(struct folio *folio, unsigned int order,
 		folio[i] = (struct folio) { .head = i, .used = true };
 	folio->order = order;
 	folio->state = state;
+	unused = max(unused, (unsigned long)(folio - folios) + (1UL << order));
 	nr_folios[state]++;
 	ASAN_UNPOISON_MEMORY_REGION(folio_start(folio), folio_bytes(folio));
 }
@@ -199,6 +213,7 @@ void *kho_alloc_preserve(size_t size)
 		arena_map();
 	folio = folio_find_free(get_order(size));
 	folio_use(folio, get_order(size), KHO_SHIM_OUTGOING);
+	nr_allocs++;
 	mem = folio_start(folio);
 	memset(mem, 0, folio_bytes(folio));
 	return mem;
@@ -251,7 +266,7 @@ void folio_put(struct folio *folio)
 /* The next folio from one on, which may be free; NULL starts. */
 static struct folio *folio_next(struct folio *folio)
 {
-	for (folio = folio ? folio + 1 : folios; folio < folios + ARENA_PAGES;
+	for (folio = folio ? folio + 1 : folios; folio < folios + unused;
 	     folio++) {
 		if (folio->used && !folio->head)
 			return folio;
@@ -270,6 +285,24 @@ void kho_shim_kexec(void)
 			folio_free(folio);
 	}
 	heap_shim_drop();
+}
+
+void kho_shim_kexec_again(void)
+{
+	struct folio *folio = NULL;
+
+	while ((folio = folio_next(folio))) {
+		if (folio->state == KHO_SHIM_RESTORED)
+			folio_set_state(folio, KHO_SHIM_HANDED_OVER);
+		else if (folio->state == KHO_SHIM_OUTGOING)
+			folio_free(folio);
+	}
+	heap_shim_drop();
+}
+
+unsigned long kho_shim_allocations(void)
+{
+	return nr_allocs;
 }
 
 unsigned long kho_shim_count(enum kho_shim_state state)

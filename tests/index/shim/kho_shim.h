@@ -24,6 +24,12 @@ struct kho_shim_image;
 /* What this kernel preserved is handed over; everything else is gone. */
 void kho_shim_kexec(void);
 
+/* As if this kernel had not been: the same pages are handed over again. */
+void kho_shim_kexec_again(void);
+
+/* Number of folios that were allocated so far. */
+unsigned long kho_shim_allocations(void);
+
 /* Number of folios in a state, and of bytes in all of them. */
 unsigned long kho_shim_count(enum kho_shim_state state);
 size_t kho_shim_bytes(void);
