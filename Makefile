@@ -16,12 +16,18 @@ QEMU		?= qemu-system-x86_64
 TESTS		?= *
 # How often "make soak" repeats each test.
 ROUNDS		?= 20
+# make bench: 1 counts instructions instead of time.
+COUNT		?=
+# make bench: run it in this kernel, emulated.
+KERNEL		?=
+# make bench: where to write the plots.
+PLOTS		?=
 # Where "make export" writes the series.
 O		?= export
 # 1 shows everything.
 V		?= 0
 
-export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ROUNDS V
+export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ROUNDS V COUNT KERNEL PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -35,6 +41,7 @@ help:
 	@echo '  touch      who writes to configuration space during a live update, stock and ours'
 	@echo '  soak       live updates with DMA under way, $(ROUNDS) times'
 	@echo '  scale      whole live updates of up to 65,536 functions, and what a call costs'
+	@echo '  bench      what the index costs, next to other designs: tables and plots'
 	@echo '  kunit      the KUnit suite in a guest'
 	@echo '  test-all   all of the above, compiler warnings, sparse, export, each commit'
 	@echo '  shell      a shell in the guest that the tests boot'
@@ -65,6 +72,10 @@ soak:
 .PHONY: scale
 scale:
 	@tests/scale.sh
+
+.PHONY: bench
+bench:
+	@tests/bench.sh
 
 .PHONY: kunit
 kunit:

@@ -63,11 +63,17 @@ scanner() {
 	"$ROOT/tests/scan-console-test.sh"
 }
 
+# Whether all contenders agree. Nothing here depends on the time it takes.
+bench() {
+	env -u KERNEL -u COUNT "$ROOT/tests/bench.sh" --short
+}
+
 host_tests() {
 	run scanner scanner
 	run perf-report perf_report_test
 	run index script check.sh index
 	run tool script check.sh tool
+	run bench bench
 	run lint script check.sh lint
 	run build-warnings script check-build.sh
 	run is-preserved is_preserved

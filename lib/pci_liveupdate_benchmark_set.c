@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Benchmark of the index of preserved PCI functions: the index without what it
+ * knows of each function, which is what the other contenders keep.
+ *
+ * This is the index, compiled once more under other names: what it adds a
+ * function with is static, and the last step that it does not share with
+ * pci_liveupdate_index_add() is that which is left out.
+ */
+
+#define pci_liveupdate_index_add		bench_set_index_add
+#define pci_liveupdate_index_alloc_pages	bench_set_index_alloc_pages
+#define pci_liveupdate_index_any		bench_set_index_any
+#define pci_liveupdate_index_contains		bench_set_index_contains
+#define pci_liveupdate_index_create		bench_set_index_create
+#define pci_liveupdate_index_destroy		bench_set_index_destroy
+#define pci_liveupdate_index_entry		bench_set_index_entry
+#define pci_liveupdate_index_mark		bench_set_index_mark
+#define pci_liveupdate_index_marked		bench_set_index_marked
+#define pci_liveupdate_index_next		bench_set_index_next
+#define pci_liveupdate_index_remove		bench_set_index_remove
+#define pci_liveupdate_index_restore		bench_set_index_restore
+#define pci_liveupdate_index_size		bench_set_index_size
+
+#include "../drivers/pci/liveupdate_index.c"
+
+#include "pci_liveupdate_benchmark.h"
+
+static noinline bool set_add_first(struct pci_liveupdate_index *index,
+				   u32 domain, u16 bdf)
+{
+	struct pci_liveupdate_segment *seg;
+
+	seg = index_make_room(index, domain, BDF_BUS(bdf));
+	return !IS_ERR(seg) && index_set(index, seg, bdf);
+}
+
+/* pci_liveupdate_index_add() but for the entry, and a call as that is one. */
+static noinline bool set_add(struct pci_liveupdate_index *index, u32 domain,
+			     u16 bdf)
+{
+	struct pci_liveupdate_segment *seg = index_low_segment(index, domain);
+
+	if (likely(seg && seg->bus_count[BDF_BUS(bdf)]))
+		return index_set(index, seg, bdf);
+
+	return set_add_first(index, domain, bdf);
+}
+
+static __always_inline u64 set_preserve(void *record, u32 key, u32 dev)
+{
+	return set_add(record, BENCH_SEGMENT(key), BENCH_BDF(key));
+}
+
+BENCH_ALL(set_preserve);
+
+const struct bench_contender bench_set = {
+	.name		= "set",
+	.create		= bench_index_create,
+	.preserve	= set_preserve_all,
+	.unpreserve	= bench_index_unpreserve,
+	.root		= bench_index_root,
+	.restore	= bench_index_restore,
+	.look_up	= bench_index_look_up,
+	.any		= bench_index_any,
+	.finish		= bench_index_finish,
+	.again		= set_preserve_all,
+	.destroy	= bench_index_destroy,
+	.size		= bench_index_size,
+};
