@@ -12,7 +12,7 @@ set tics nomirror textcolor rgb '#333333'
 set grid xtics ytics linewidth 0.8 linecolor rgb '#dddddd'
 set key off
 set logscale xy
-caption = 'random order; ' . machine . '; ' . run
+caption = 'random order; one segment up to 65,536 functions, 16 above; ' . machine . '; ' . run
 
 # The contenders, each in its colour everywhere: ours green, the floor grey.
 NAMES = 'array list index set bitmap'
