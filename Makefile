@@ -16,6 +16,8 @@ QEMU		?= qemu-system-x86_64
 TESTS		?= *
 # How often "make soak" repeats each test.
 ROUNDS		?= 20
+# make bench: only this order, such as random.
+ORDER		?=
 # make bench: 1 counts instructions instead of time.
 COUNT		?=
 # make bench: run it in this kernel, emulated.
@@ -27,7 +29,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ROUNDS V COUNT KERNEL PLOTS
+export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ROUNDS V COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 

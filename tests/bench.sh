@@ -16,12 +16,14 @@ REPORT=$SCRIPTS/pci-liveupdate-bench-report.py
 KERNEL=${KERNEL:-}
 COUNT=${COUNT:-}
 PLOTS=${PLOTS:-}
+ORDER=${ORDER:-}
 
 usage() {
 	cat <<-END
-	Usage: make bench [COUNT=1] [KERNEL=7.3] [PLOTS=FOLDER]
+	Usage: make bench [ORDER=random] [COUNT=1] [KERNEL=7.3] [PLOTS=FOLDER]
 	       ${0##*/} [--short]
 
+	  ORDER=random  only this order, which all tables and plots are of
 	  COUNT=1       count instructions instead of time: with the processor's
 	                counter, or with callgrind where there is none
 	  KERNEL=7.3    run it in that kernel, in QEMU: its figures are for
@@ -47,7 +49,7 @@ where() {
 }
 
 run_native() {
-	"$bench" "$@" >"$dir/native.csv.tmp"
+	"$bench" ${ORDER:+"--order=$ORDER"} >"$dir/native.csv.tmp"
 	mv -- "$dir/native.csv.tmp" "$dir/native.csv"
 }
 
@@ -55,7 +57,7 @@ plot() {
 	local out=${PLOTS:-$dir}
 
 	mkdir -p "$out"
-	gnuplot -e "csv='$dir/native.csv'; out='$out'; machine='$(where)'; run='make bench'" \
+	gnuplot -e "csv='$dir/native.csv'; out='$out'; machine='$(where)'; run='make bench${ORDER:+ ORDER=$ORDER}'" \
 		"$SCRIPTS/pci-liveupdate-bench.gnuplot"
 }
 
