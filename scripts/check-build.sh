@@ -15,9 +15,19 @@ usage() {
 	END
 }
 
-# objects: what the overlay's C files become.
-objects() {
-	list_files drivers lib kernel mm 2>/dev/null | grep -zE '\.c$' | tr '\0' '\n' | sed 's/c$/o/'
+# set_objects: what the overlay's C files become. One that only a patch for
+# another version puts in a Makefile is not for this kernel.
+set_objects() {
+	local object
+
+	objects=()
+	while read -r object; do
+		if grep -qw -F "${object##*/}" "$tree/${object%/*}/Makefile"; then
+			objects+=("$object")
+		elif ! grep -qw -F "${object##*/}" "$ROOT"/patches/*.patch; then
+			die "no patch puts $object in a Makefile"
+		fi
+	done < <(list_files drivers lib kernel mm 2>/dev/null | tr '\0' '\n' | sed -n 's/\.c$/.o/p')
 }
 
 # ours: the lines on stdin that name a file of the overlay.
@@ -38,7 +48,7 @@ compile() {
 
 check_version_build() {
 	local version=$1 tree build image
-	local -a ccache=()
+	local -a ccache=() objects
 
 	image=$("$ROOT/scripts/build-kernel.sh" "$version" base)
 	tree=$("$ROOT/scripts/make-tree.sh" "$version")
@@ -50,19 +60,18 @@ check_version_build() {
 		lock "build-$version-base" shared
 		copy_build "${image%/arch/*}" "$build"
 	fi
+	set_objects
 	cp "${image%/arch/*}/.config" "$build/.config"
 	step "check-build $version" compile
 }
 
 main() {
 	local version
-	local -a objects
 
 	[[ ${1:-} != -* ]] || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
 	(($#)) || set -- 7.2 7.3
 	need_tools sparse:sparse
-	mapfile -t objects < <(objects)
 	for version; do
 		check_version "$version"
 		check_version_build "$version"
