@@ -92,7 +92,7 @@ perf_update() {
 	perf=$(command -v perf)
 	GUEST_FILES=("$perf:/bin/perf:755"
 		"$PERF_SCRIPTS/pci-liveupdate-record:/bin/pci-liveupdate-record:755")
-	boot_kernels "$1" 7.3-debug 7.3-debug 16 "scenario=perf" || return
+	boot_kernels "$1" 7.3-base 7.3-base 16 "scenario=perf" || return
 	guest_is_content "$1" second || return
 	console_is_clean "$1/console" || return
 	receive "$1" preserve.data boot.trace finish.data || return
@@ -104,7 +104,7 @@ perf_update() {
 traced_damage() {
 	local event='pci_liveupdate_damage: 0000:01:00.0 scope=function field="vendor" found=0x0 rule="other than 0 and" expected=0xffff'
 
-	damaged "$1" 7.3-debug 7.3-debug vendor "vendor of segment 0000 is 0x0" \
+	damaged "$1" 7.3-base 7.3-base vendor "vendor of segment 0000 is 0x0" \
 		tp_printk trace_event=pci_liveupdate || return
 	grep -qF "$event" "$1/before-panic" && return
 	echo "the console does not say '$event' before the panic, but:"
@@ -119,7 +119,7 @@ static_key() {
 	local -a ccache=()
 
 	need_tools binutils:objdump python3:python3
-	image=$("$ROOT/scripts/build-kernel.sh" 7.3 debug)
+	image=$("$ROOT/scripts/build-kernel.sh" 7.3 base)
 	tree=$("$ROOT/scripts/make-tree.sh" 7.3)
 	build=${image%/arch/*}
 	lock "build-${build##*/}"

@@ -51,7 +51,7 @@ update() {
 	folder=$dir/$1-$2${3:+-$3}
 	mkdir -p "$folder"
 	step "live update of $1 functions, $2" \
-		scale "$folder" "$FROM-scale" "$TO-scale" "$@"
+		scale "$folder" "$FROM-base" "$TO-base" "$@"
 }
 
 real() {
@@ -69,8 +69,8 @@ main() {
 	need_tools python3:python3
 	dir=$CACHE/scale/$FROM-$TO
 	mkdir -p "$dir"
-	"$ROOT/scripts/build-kernel.sh" "$FROM" scale >/dev/null
-	"$ROOT/scripts/build-kernel.sh" "$TO" scale >/dev/null
+	"$ROOT/scripts/build-kernel.sh" "$FROM" base >/dev/null
+	"$ROOT/scripts/build-kernel.sh" "$TO" base >/dev/null
 
 	for size in $SIZES; do
 		update "$size" one

@@ -35,7 +35,7 @@ script() {
 build_ahead() {
 	local kernel
 
-	for kernel in 7.2-base 7.3-base 7.3-off 7.3-scale 7.3-debug; do
+	for kernel in 7.2-base 7.3-base 7.3-off 7.3-debug; do
 		"$ROOT/scripts/build-kernel.sh" "${kernel%-*}" "${kernel#*-}"
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
@@ -109,8 +109,8 @@ update_tests() {
 
 # make scale has more and larger ones.
 scale_tests() {
-	run scale scale 7.3-scale 7.3-scale 1024 one
-	run scale-files scale 7.3-scale 7.3-scale 1024 each
+	run scale scale 7.2-base 7.3-base 1024 one
+	run scale-files scale 7.3-base 7.3-base 1024 each
 }
 
 # touched DIR RECIPE: a live update, traced from outside the guest.
@@ -152,15 +152,12 @@ perf_tests() {
 	run perf-static-key static_key
 }
 
-# With lockdep, KASAN, kmemleak and tracepoints: side by side, since all else is
-# over by then.
+# With lockdep, KASAN and kmemleak.
 debug_tests() {
-	local VM_SECONDS=900
+	local VM_SECONDS=600
 
-	run debug-kunit kunit 7.3-debug &
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
-	perf_tests
-	wait
+	run debug-kunit kunit 7.3-debug
 }
 
 main() {
@@ -175,6 +172,7 @@ main() {
 	kunit_tests
 	update_tests
 	damage_tests
+	perf_tests
 	scale_tests
 	option_off_tests
 	wait "$SECOND_LANE"
