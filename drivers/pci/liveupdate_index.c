@@ -20,7 +20,7 @@
  * changes nothing, then takes its pages over. It reads the root, the blocks of
  * segments, the bitmaps and the directories of buses, so that its cost does
  * not depend on how many functions are preserved. An entry is checked when
- * pci_liveupdate_index_entry() is asked for it.
+ * pci_liveupdate_index_entry() is asked for it, until its function is marked.
  *
  * Beside the record an index keeps, in ordinary memory, an xarray from domain
  * to segment, and in each segment a count per bus and a summary of the buses
@@ -574,6 +574,11 @@ u64 pci_liveupdate_index_size(struct pci_liveupdate_index *index)
 	return size;
 }
 
+static bool is_marked(const struct pci_liveupdate_segment *seg, u16 bdf)
+{
+	return seg->marks && test_bit(bdf, seg->marks);
+}
+
 /**
  * pci_liveupdate_index_mark - Note something about a function.
  * @index:  An incoming index.
@@ -581,7 +586,8 @@ u64 pci_liveupdate_index_size(struct pci_liveupdate_index *index)
  * @bdf:    Bus << 8 | devfn of a function that is there.
  * @mark:   Whether it is to be marked.
  *
- * What a mark means is the caller's business. It is not part of the record.
+ * What a mark means is the caller's business. It is not part of the record. Only
+ * what pci_liveupdate_index_entry() has found no fault with may be marked.
  *
  * Context: Any. The caller excludes all other users of @index.
  */
@@ -613,7 +619,7 @@ bool pci_liveupdate_index_marked(struct pci_liveupdate_index *index,
 {
 	struct pci_liveupdate_segment *seg = index_segment(index, domain);
 
-	return seg && seg->marks && test_bit(bdf, seg->marks);
+	return seg && is_marked(seg, bdf);
 }
 
 /* @domain is NULL for a field that does not belong to a segment. */
@@ -715,12 +721,15 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 	struct pci_liveupdate_segment *seg = index_segment(index, domain);
 	const struct pci_function_ser *entry;
 	u8 bus = BDF_BUS(bdf);
+	bool unchecked;
 	int err;
 
 	if (!seg || !test_bit(bdf, seg->bitmap))
 		return ERR_PTR(-ENOENT);
 
-	if (index->incoming) {
+	/* Whoever marks a function has asked for its entry. */
+	unchecked = index->incoming && !is_marked(seg, bdf);
+	if (unchecked) {
 		err = check_address(seg->buses[bus], PCI_SER_LEAF_SIZE,
 				    "buses[] entry", &domain, damage);
 		if (err)
@@ -728,7 +737,7 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 	}
 
 	entry = &segment_leaf(seg, bus)[BDF_DEVFN(bdf)];
-	if (index->incoming) {
+	if (unchecked) {
 		err = check_function(entry, &domain, bdf, damage);
 		if (err)
 			return ERR_PTR(err);
