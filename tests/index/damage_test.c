@@ -94,14 +94,19 @@ static unsigned long nr_folios(void)
 	       kho_shim_count(KHO_SHIM_RESTORED);
 }
 
+/* In place of a domain, for what does not belong to one. */
+#define NO_SEGMENT	(~0ULL)
+
 static void check_damage(const struct pci_liveupdate_damage *damage,
-			 const char *field, u32 domain, u64 found, u64 expected)
+			 const char *field, u64 domain, u64 found, u64 expected)
 {
+	bool in_segment = domain != NO_SEGMENT;
+
 	if (!damage->field || strcmp(damage->field, field))
 		test_fail(__FILE__, __LINE__, "the field is %s, not %s",
 			  damage->field ?: "not set", field);
-	CHECK_EQ(damage->in_segment, !!domain);
-	CHECK_EQ(damage->domain, domain);
+	CHECK_EQ(damage->in_segment, in_segment);
+	CHECK_EQ(damage->domain, in_segment ? domain : 0);
 	CHECK_EQ(damage->found, found);
 	CHECK_EQ(damage->expected, expected);
 	CHECK(damage->rule && *damage->rule);
@@ -112,7 +117,7 @@ static void check_damage(const struct pci_liveupdate_damage *damage,
  * changed then, or with -EBUSY at least nothing was freed. Make it good again.
  */
 static void check_refused_root(const struct base *base, u64 root_pa, int err,
-			       const char *field, u32 domain, u64 found,
+			       const char *field, u64 domain, u64 found,
 			       u64 expected)
 {
 	struct kho_shim_image *damaged = kho_shim_save();
@@ -132,7 +137,7 @@ static void check_refused_root(const struct base *base, u64 root_pa, int err,
 }
 
 static void check_refused(const struct base *base, int err, const char *field,
-			  u32 domain, u64 found, u64 expected)
+			  u64 domain, u64 found, u64 expected)
 {
 	check_refused_root(base, base->root_pa, err, field, domain, found,
 			   expected);
@@ -176,7 +181,7 @@ struct address_field {
 	u64 *address;
 	size_t size;
 	const char *name;
-	u32 domain;
+	u64 domain;
 };
 
 static unsigned int damage_address(const struct base *base,
@@ -209,7 +214,7 @@ static unsigned int damage_root_address(const struct base *base)
 		bool misaligned = i < NR_MISALIGNED;
 
 		check_refused_root(base, bad[i], misaligned ? -EINVAL : -EFAULT,
-				   "root", 0, bad[i],
+				   "root", NO_SEGMENT, bad[i],
 				   misaligned ? PAGE_SIZE : size);
 	}
 	return ARRAY_SIZE(bad);
@@ -221,9 +226,10 @@ void test_damaged_addresses(void)
 	struct pci_segment_ser *first = record_segment(base.root_pa, FIRST);
 	struct pci_segment_ser *last = record_segment(base.root_pa, LAST);
 	const struct address_field fields[] = {
-		{ &record_root(base.root_pa)->segments, PAGE_SIZE, "segments" },
+		{ &record_root(base.root_pa)->segments, PAGE_SIZE, "segments",
+		  NO_SEGMENT },
 		{ &record_block(base.root_pa, 0)->next, PAGE_SIZE,
-		  "next of a block" },
+		  "next of a block", NO_SEGMENT },
 		{ &first->bitmap, PCI_SER_BITMAP_SIZE, "bitmap", first->domain },
 		{ &first->buses, PCI_SER_BUSES_SIZE, "buses", first->domain },
 		{ &last->bitmap, PCI_SER_BITMAP_SIZE, "bitmap", last->domain },
@@ -254,19 +260,19 @@ static void damage_root_fields(const struct base *base)
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
 		root->version = versions[i];
-		check_refused(base, -EPROTONOSUPPORT, "version", 0, versions[i],
+		check_refused(base, -EPROTONOSUPPORT, "version", NO_SEGMENT, versions[i],
 			      1);
 	}
 
 	for (int delta = -1; delta <= 1; delta += 2) {
 		root->nr_devices += delta;
-		check_refused(base, -EOVERFLOW, "nr_devices of the root", 0,
+		check_refused(base, -EOVERFLOW, "nr_devices of the root", NO_SEGMENT,
 			      2 * NR_SEGMENTS + delta, 2 * NR_SEGMENTS);
 	}
 
 	/* As many as 32 bits have room for are not counted in 32 bits. */
 	root->nr_devices += 1ULL << 32;
-	check_refused(base, -EOVERFLOW, "nr_devices of the root", 0,
+	check_refused(base, -EOVERFLOW, "nr_devices of the root", NO_SEGMENT,
 		      (1ULL << 32) + 2 * NR_SEGMENTS, 2 * NR_SEGMENTS);
 }
 
@@ -292,7 +298,7 @@ static void damage_segment_weight(const struct base *base, unsigned int n)
 	/* The segment agrees with itself, but not with the root. */
 	bitmap[BDF_A / 64] = 0;
 	seg->nr_devices--;
-	check_refused(base, -EOVERFLOW, "nr_devices of the root", 0,
+	check_refused(base, -EOVERFLOW, "nr_devices of the root", NO_SEGMENT,
 		      2 * NR_SEGMENTS, 2 * NR_SEGMENTS - 1);
 }
 
@@ -338,20 +344,20 @@ static void damage_nr_segments(const struct base *base)
 	u64 second = record_block(base->root_pa, 0)->next;
 
 	root->nr_segments = 0;
-	check_refused(base, -ELOOP, "segments", 0, root->segments, 0);
+	check_refused(base, -ELOOP, "segments", NO_SEGMENT, root->segments, 0);
 	root->nr_segments = SEGMENTS_PER_BLOCK;
-	check_refused(base, -ELOOP, "next of a block", 0, second, 0);
+	check_refused(base, -ELOOP, "next of a block", NO_SEGMENT, second, 0);
 	root->nr_segments = SEGMENTS_PER_BLOCK - 1;
-	check_refused(base, -ERANGE, "count of a block", 0, SEGMENTS_PER_BLOCK,
+	check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, SEGMENTS_PER_BLOCK,
 		      SEGMENTS_PER_BLOCK - 1);
 	root->nr_segments = NR_SEGMENTS + 1;
-	check_refused(base, -ERANGE, "count of a block", 0, 1, 2);
+	check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, 1, 2);
 	root->nr_segments = ~0;
-	check_refused(base, -ERANGE, "count of a block", 0, 1,
+	check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, 1,
 		      SEGMENTS_PER_BLOCK);
 
 	root->segments = 0;
-	check_refused(base, -ENODATA, "segments", 0, 0, NR_SEGMENTS);
+	check_refused(base, -ENODATA, "segments", NO_SEGMENT, 0, NR_SEGMENTS);
 }
 
 static void damage_block_counts(const struct base *base)
@@ -363,10 +369,10 @@ static void damage_block_counts(const struct base *base)
 
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
 		record_block(base->root_pa, 0)->count = counts[i];
-		check_refused(base, -ERANGE, "count of a block", 0, counts[i],
+		check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, counts[i],
 			      SEGMENTS_PER_BLOCK);
 		record_block(base->root_pa, 1)->count = counts[i];
-		check_refused(base, -ERANGE, "count of a block", 0, counts[i],
+		check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, counts[i],
 			      1);
 	}
 }
@@ -378,23 +384,23 @@ static void damage_block_links(const struct base *base)
 	struct kho_block_header_ser *spare = base->spare;
 
 	first->next = 0;
-	check_refused(base, -ENODATA, "next of a block", 0, 0, 1);
+	check_refused(base, -ENODATA, "next of a block", NO_SEGMENT, 0, 1);
 	record_root(base->root_pa)->segments = virt_to_phys(last);
-	check_refused(base, -ERANGE, "count of a block", 0, 1,
+	check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, 1,
 		      SEGMENTS_PER_BLOCK);
 
 	/* One block more, which is even a good one. */
 	last->next = virt_to_phys(spare);
 	*spare = (struct kho_block_header_ser) { .count = 1 };
-	check_refused(base, -ELOOP, "next of a block", 0, virt_to_phys(spare), 0);
+	check_refused(base, -ELOOP, "next of a block", NO_SEGMENT, virt_to_phys(spare), 0);
 
 	/* In circles: each a block of its own, and all of them. */
 	last->next = virt_to_phys(last);
-	check_refused(base, -ELOOP, "next of a block", 0, virt_to_phys(last), 0);
+	check_refused(base, -ELOOP, "next of a block", NO_SEGMENT, virt_to_phys(last), 0);
 	last->next = virt_to_phys(first);
-	check_refused(base, -ELOOP, "next of a block", 0, virt_to_phys(first), 0);
+	check_refused(base, -ELOOP, "next of a block", NO_SEGMENT, virt_to_phys(first), 0);
 	first->next = virt_to_phys(first);
-	check_refused(base, -ERANGE, "count of a block", 0, SEGMENTS_PER_BLOCK,
+	check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, SEGMENTS_PER_BLOCK,
 		      1);
 
 	/* With a root that expects as many: the domains are there twice. */
@@ -442,7 +448,7 @@ void test_memory_used_twice(void)
 	check_refused(&base, -EBUSY, "buses", nth_domain(FIRST), base.root_pa,
 		      PCI_SER_BUSES_SIZE);
 	first->buses = block;
-	check_refused(&base, -EBUSY, "next of a block", 0, block, PAGE_SIZE);
+	check_refused(&base, -EBUSY, "next of a block", NO_SEGMENT, block, PAGE_SIZE);
 	base_destroy(&base);
 }
 
