@@ -14,6 +14,8 @@ KERNEL_SRC_OLD	?=
 QEMU		?= qemu-system-x86_64
 # Which tests to run, a shell pattern: make test TESTS='update-*'
 TESTS		?= *
+# make test: 1 runs those as well that are much like another one.
+ALL		?=
 # How often "make soak" repeats each test.
 ROUNDS		?= 20
 # make bench: only this order, such as random.
@@ -29,7 +31,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ROUNDS V COUNT KERNEL ORDER PLOTS
+export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -104,6 +106,7 @@ check-series:
 	@scripts/check-series.sh
 
 .PHONY: test-all
+test-all: ALL := 1
 test-all: check check-build kunit test export check-series
 
 .PHONY: export

@@ -10,13 +10,14 @@ usage() {
 	cat <<-END
 	Usage: ${0##*/} [index] [tool] [lint]
 
-	Runs the suites named, or all of them. Their KTAP is in $LOGDIR.
+	Runs the suites named, or all of them. Their KTAP is in $LOGDIR. OPS= is the
+	number of random operations on the index, ten million if it is not set.
 	END
 }
 
 suite_index() {
 	kmake --no-print-directory -s -C "$ROOT/tests/index" KERNEL_TREE="$tree" \
-		O="$HOST_BUILD/index" check
+		O="$HOST_BUILD/index" ARGS="${OPS:+--ops=$OPS}" check
 }
 
 suite_tool() {

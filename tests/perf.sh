@@ -112,6 +112,19 @@ traced_damage() {
 	return 1
 }
 
+# compile_liveupdate OBJECT FLAG...: as in a kernel whose tracepoints are no-ops
+# that are patched when they are switched on. kbuild makes a .s file on request,
+# and lets its object be.
+compile_liveupdate() {
+	local object=$1
+	shift
+
+	kmake -s -C "$tree" O="$build" "${ccache[@]}" \
+		CFLAGS_liveupdate.o="-DCONFIG_JUMP_LABEL=1 $*" drivers/pci/liveupdate.s
+	gcc -c -o "$object" "$build/drivers/pci/liveupdate.s"
+	rm -f -- "$build/drivers/pci/liveupdate.s"
+}
+
 # static_key DIR: what tracepoints cost while they are off, in instructions. Time
 # is of no use for that in an emulated machine.
 static_key() {
@@ -125,11 +138,7 @@ static_key() {
 	lock "build-${build##*/}"
 	lock "tree-${tree##*/}" shared
 	! have ccache || ccache=(CC="ccache gcc" HOSTCC="ccache gcc")
-	# kbuild makes a .s file on request, and lets the object be.
-	kmake -s -C "$tree" O="$build" "${ccache[@]}" CFLAGS_liveupdate.o=-DNOTRACE \
-		drivers/pci/liveupdate.s
-	gcc -c -o "$dir/untraced.o" "$build/drivers/pci/liveupdate.s"
-	rm -f -- "$build/drivers/pci/liveupdate.s"
-	cp -- "$build/drivers/pci/liveupdate.o" "$dir/traced.o"
+	compile_liveupdate "$dir/traced.o"
+	compile_liveupdate "$dir/untraced.o" -DNOTRACE
 	python3 "$ROOT/tests/static_key.py" "$dir/traced.o" "$dir/untraced.o"
 }

@@ -29,6 +29,9 @@ FUNCTIONS = {
 # struct jump_entry: code and target in 4 bytes each, then the key.
 ENTRY_SIZE = 16
 KEY = 8
+# A bit of the key: objtool makes a no-op of the jump that the compiler has put
+# there, see arch/x86/include/asm/jump_label.h.
+OBJTOOL_NOPS_IT = 2
 
 # What events may add to a call while they are off: two no-ops, the jumps around
 # what they guard, and a result and a time that are kept over a call.
@@ -70,6 +73,7 @@ class Object:
         self.starts: dict[str, int] = {}
         self.owner: dict[int, str] = {}
         self.branches: set[int] = set()
+        self.nops: set[int] = set()
         self._read_code(path)
         self._read_branches(path)
 
@@ -106,6 +110,8 @@ class Object:
             # Others are those of dynamic debug.
             elif place == KEY and match["symbol"].startswith(EVENTS):
                 self.branches.add(code)
+                if self.code[code].is_nop or int(match["add"] or "0", 16) & OBJTOOL_NOPS_IT:
+                    self.nops.add(code)
 
     def reachable(self, name: str) -> dict[int, int]:
         """Instructions of a function that may run while no event is on.
@@ -119,9 +125,9 @@ class Object:
                 continue
             seen[at] = ran
             instruction = self.code[at]
-            if instruction.target is not None:
+            if instruction.target is not None and at not in self.nops:
                 todo.append((instruction.target, ran + 1))
-            if not instruction.ends:
+            if not instruction.ends or at in self.nops:
                 todo.append((at + instruction.size, ran + 1))
         return seen
 
@@ -136,7 +142,7 @@ class Object:
     def _leaves(self, at: int, name: str) -> bool:
         """A call at the end of the function is a jump."""
         instruction = self.code[at]
-        return instruction.text.startswith("jmp") and (
+        return at not in self.nops and instruction.text.startswith("jmp") and (
             instruction.target is None or self.owner.get(instruction.target) != name
         )
 
@@ -164,7 +170,7 @@ def main() -> int:
     for name, sites in FUNCTIONS.items():
         off, none = traced.reachable(name), untraced.reachable(name)
         branches = traced.branches & off.keys()
-        nops = {at for at in branches if traced.code[at].is_nop}
+        nops = traced.nops & branches
         print(
             f"{name:<36}{untraced.shortest(name):>8}{traced.shortest(name):>8}"
             f"{len(none):>8}{len(off):>8}{len(nops):>8}"
