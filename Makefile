@@ -26,6 +26,8 @@ COUNT		?=
 KERNEL		?=
 # make bench: where to write the plots.
 PLOTS		?=
+# make fuzz: how many operations at random, and a thousandth as many damaged records.
+OPS		?= 200000000
 # Where "make export" writes the series.
 O		?= export
 # 1 shows everything.
@@ -44,6 +46,7 @@ help:
 	@echo '  check      what needs no kernel: the index in user space, the tool, lint'
 	@echo '  touch      who writes to configuration space during a live update, stock and ours'
 	@echo '  soak       live updates with DMA under way, $(ROUNDS) times'
+	@echo '  fuzz       $(OPS) random operations on the index, and damaged records'
 	@echo '  scale      whole live updates of up to 65,536 functions, and what a call costs'
 	@echo '  bench      what the index costs, next to other designs: tables and plots'
 	@echo '  kunit      the KUnit suite in a guest'
@@ -72,6 +75,10 @@ touch:
 .PHONY: soak
 soak:
 	@tests/soak.sh
+
+.PHONY: fuzz
+fuzz:
+	@OPS=$(OPS) scripts/check.sh index
 
 .PHONY: scale
 scale:

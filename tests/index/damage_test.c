@@ -39,7 +39,6 @@ struct base {
 	void *ours[2];
 };
 
-/* Never 0, which stands for a field that is of no segment. */
 static u32 nth_domain(unsigned int n)
 {
 	return 0x100 + n;

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <uapi/linux/pci_regs.h>
@@ -65,33 +64,6 @@ static void flip(void *start, unsigned int bit)
 	((u8 *)start)[bit / 8] ^= 1 << bit % 8;
 }
 
-/*
- * Whatever an index was made of, asking it and freeing it must do no harm; how
- * many of its entries were good.
- */
-static unsigned int use_index(struct pci_liveupdate_index *index)
-{
-	struct pci_liveupdate_damage damage;
-	unsigned int nr_good = 0;
-	unsigned int nr = 0;
-	u64 pos;
-
-	pci_liveupdate_index_for_each(index, pos) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
-
-		CHECK(pci_liveupdate_index_contains(index, domain, bdf));
-		CHECK(pci_liveupdate_index_any(index, domain, bdf >> 8,
-					       bdf >> 8));
-		nr_good += !IS_ERR(pci_liveupdate_index_entry(index, domain,
-							      bdf, &damage));
-		nr++;
-	}
-	CHECK_EQ(pci_liveupdate_index_count(index), nr);
-	pci_liveupdate_index_destroy(index);
-	return nr_good;
-}
-
 /* Flip one bit; whether the record is accepted. It is good again afterwards. */
 static bool flip_is_accepted(const struct base *base, const struct part *part,
 			     unsigned int bit)
@@ -103,7 +75,7 @@ static bool flip_is_accepted(const struct base *base, const struct part *part,
 	flip(part->start, bit);
 	err = record_restore(base->root_pa, &index, &damage);
 	if (!err) {
-		CHECK_EQ(use_index(index), base->nr_segments * ARRAY_SIZE(bdfs));
+		CHECK_EQ(record_use(index), base->nr_segments * ARRAY_SIZE(bdfs));
 		/* Nothing was lost, and nothing was said. */
 		CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
 		kho_shim_rewind(base->image);
@@ -229,7 +201,7 @@ static void flip_leaf_address(const struct base *base, unsigned int bit)
 
 	flip(buses, bit);
 	ASSERT(!record_restore(base->root_pa, &index, &damage));
-	CHECK_EQ(use_index(index), ARRAY_SIZE(bdfs) - used);
+	CHECK_EQ(record_use(index), ARRAY_SIZE(bdfs) - used);
 	CHECK_EQ(log_shim_take_messages(), 1);
 	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), used);
 	kho_shim_rewind(base->image);
@@ -261,7 +233,7 @@ static unsigned int flip_entry(const struct base *base,
 		*entry = *good;
 		flip(entry, bit);
 		ASSERT(!record_restore(base->root_pa, &index, &damage));
-		nr_accepted += use_index(index) == ARRAY_SIZE(bdfs);
+		nr_accepted += record_use(index) == ARRAY_SIZE(bdfs);
 		kho_shim_rewind(base->image);
 	}
 	return nr_accepted;

@@ -67,6 +67,7 @@ static const struct test_case cases[] = {
 	{ "each bit of a bitmap flipped", test_flip_bitmap },
 	{ "each bit of a directory flipped", test_flip_buses },
 	{ "each bit of an entry flipped", test_flip_entries },
+	{ "random damage", test_random_damage },
 	{ "random operations", test_random_operations },
 };
 
@@ -74,7 +75,8 @@ static void usage(const char *program)
 {
 	printf("Usage: %s [--ops=N] [--seed=N] [--only=TEXT] [--stop]\n"
 	       "\n"
-	       "  --ops=N      Number of random operations (%llu)\n"
+	       "  --ops=N      Number of random operations (%llu), and of\n"
+	       "               damaged records times a thousand\n"
 	       "  --seed=N     Where the random numbers start (the time)\n"
 	       "  --only=TEXT  Run the tests with TEXT in their name\n"
 	       "  --stop       Stop after the first test that fails\n",

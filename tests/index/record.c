@@ -50,3 +50,26 @@ int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
 	}
 	return err;
 }
+
+unsigned int record_use(struct pci_liveupdate_index *index)
+{
+	struct pci_liveupdate_damage damage;
+	unsigned int nr_good = 0;
+	unsigned int nr = 0;
+	u64 pos;
+
+	pci_liveupdate_index_for_each(index, pos) {
+		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+
+		CHECK(pci_liveupdate_index_contains(index, domain, bdf));
+		CHECK(pci_liveupdate_index_any(index, domain, bdf >> 8,
+					       bdf >> 8));
+		nr_good += !IS_ERR(pci_liveupdate_index_entry(index, domain,
+							      bdf, &damage));
+		nr++;
+	}
+	CHECK_EQ(pci_liveupdate_index_count(index), nr);
+	pci_liveupdate_index_destroy(index);
+	return nr_good;
+}

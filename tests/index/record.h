@@ -42,4 +42,10 @@ struct pci_function_ser *record_entry(const struct pci_segment_ser *seg,
 int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
 		   struct pci_liveupdate_damage *damage);
 
+/*
+ * Whatever an index was made of, asking it and freeing it must do no harm; how
+ * many of its entries were good.
+ */
+unsigned int record_use(struct pci_liveupdate_index *index);
+
 #endif /* _RECORD_H */

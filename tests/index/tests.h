@@ -62,6 +62,9 @@ void test_flip_bitmap(void);
 void test_flip_buses(void);
 void test_flip_entries(void);
 
+/* fuzz_test.c */
+void test_random_damage(void);
+
 /* random_test.c */
 void test_random_operations(void);
 
