@@ -19,12 +19,12 @@ usage() {
 	Usage: ${0##*/}
 
 	Runs the live update with a DMA transfer under way, and the one of 64 functions,
-	ROUNDS ($ROUNDS) times each.
+	ROUNDS ($ROUNDS) times each; TESTS='update-dma@*' runs one of them.
 	END
 }
 
 main() {
-	local round PATTERN='*'
+	local round PATTERN=${TESTS:-*}
 
 	(($# == 0)) || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
