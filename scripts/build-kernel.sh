@@ -155,6 +155,7 @@ seed() {
 	if [[ $tree == "$CACHE/tree/$version" && $ARCH == x86_64 && -f $base/.key ]]; then
 		lock "build-${base##*/}" shared
 		copy_build "$base" "$build"
+		unlock "build-${base##*/}"
 		rm -f "$build"/{.key,.config.key}
 	fi
 	mkdir -p "$build"

@@ -59,6 +59,7 @@ check_version_build() {
 	if [[ ! -d $build ]]; then
 		lock "build-$version-base" shared
 		copy_build "${image%/arch/*}" "$build"
+		unlock "build-$version-base"
 	fi
 	set_objects
 	cp "${image%/arch/*}/.config" "$build/.config"

@@ -115,7 +115,7 @@ update_tests() {
 	run_similar update-dma-not-preserved dma no
 	run_similar refused-7.2 refused 7.2-base
 	run refused-7.3 refused 7.3-base
-	run luo-selftests luo_selftests
+	run_similar luo-selftests luo_selftests
 }
 
 # make scale has more and larger ones.
@@ -171,12 +171,14 @@ perf_tests() {
 	run perf-static-key static_key
 }
 
-# With lockdep, KASAN and kmemleak.
+# With lockdep, KASAN and kmemleak. Side by side, as by then little else is left
+# to do.
 debug_tests() {
 	local VM_SECONDS=600
 
+	run debug-kunit kunit 7.3-debug &
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
-	run debug-kunit kunit 7.3-debug
+	wait
 }
 
 main() {
