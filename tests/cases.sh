@@ -172,11 +172,13 @@ damaged() {
 	console_is_clean "$dir/before-panic"
 }
 
-# kunit DIR KERNEL: the suites of KUnit, all passed and none skipped. kmemleak
-# finds nothing unless it is asked to scan, and doubles the time. A debug kernel
-# leaves the exhaustive tests of the index to its harness, which has sanitizers.
+# kunit DIR KERNEL [SUITES]: the suites of KUnit, or those that match, all passed
+# and none skipped. kmemleak finds nothing unless it is asked to scan, and doubles
+# the time. A debug kernel leaves the exhaustive tests of the index to its harness,
+# which has sanitizers.
 kunit() {
-	local dir=$1 version=${2%-*} tree kernel MEMORY=$MEMORY DEBUG_LINE='' filter=''
+	local dir=$1 version=${2%-*} suites=${3:-pci_liveupdate*} tree kernel
+	local MEMORY=$MEMORY DEBUG_LINE='' filter=''
 
 	tree=$("$ROOT/scripts/make-tree.sh" "$version")
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$version" "${2#*-}")
@@ -184,7 +186,7 @@ kunit() {
 	suit_debug "$2"
 	[[ $2 != *debug* ]] || filter='kunit.filter=speed>very_slow'
 	vm_boot "$dir" "$kernel" "" "$VM_SECONDS" \
-		"liveupdate=on $DEBUG_LINE kmemleak=off kunit.enable=1 kunit.autorun=1 kunit.filter_glob=pci_liveupdate* $filter kunit_shutdown=reboot" ||
+		"liveupdate=on $DEBUG_LINE kmemleak=off kunit.enable=1 kunit.autorun=1 kunit.filter_glob=$suites $filter kunit_shutdown=reboot" ||
 		{ echo "QEMU ended with $?; 124 means that it took more than $VM_SECONDS s:"
 		cat "$dir/qemu"; return 1; }
 	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||

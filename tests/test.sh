@@ -176,9 +176,10 @@ perf_tests() {
 debug_tests() {
 	local VM_SECONDS=600
 
-	run debug-kunit kunit 7.3-debug &
+	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*' &
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
 	wait
+	run_similar debug-kunit-all kunit 7.3-debug
 }
 
 main() {
