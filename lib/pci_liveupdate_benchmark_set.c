@@ -41,7 +41,7 @@ static noinline bool set_add(struct pci_liveupdate_index *index, u32 domain,
 {
 	struct pci_liveupdate_segment *seg = index_low_segment(index, domain);
 
-	if (likely(seg && seg->bus_count[BDF_BUS(bdf)]))
+	if (likely(seg && test_bit(BDF_BUS(bdf), seg->busy)))
 		return index_set(index, seg, bdf);
 
 	return set_add_first(index, domain, bdf);

@@ -184,7 +184,7 @@ mutants_that_change() {
 	mutant 'add: no leaf, and no error' index_make_room \
 		's/return ERR_PTR(err)/return seg/'
 	mutant 'add: a leaf for the first bus only' pci_liveupdate_index_add \
-		's/seg && seg->bus_count\[.*\]))/seg))/'
+		's/seg && test_bit(.*, seg->busy)))/seg))/'
 	mutant 'add: a low domain is a high one' index_insert \
 		's/index->low\[domain\] = seg/index->low[domain ^ 1] = seg/'
 	mutant 'add: a high domain is a low one' index_low_segment \
@@ -195,8 +195,6 @@ mutants_that_change() {
 		's/\[BDF_DEVFN(bdf)\]/[BDF_DEVFN(bdf) ^ 1]/'
 	mutant 'add: bit not set' index_set \
 		's/__test_and_set_bit(bdf, seg->bitmap)/test_bit(bdf, seg->bitmap)/'
-	mutant 'add: bus not counted' index_set \
-		's/seg->bus_count\[BDF_BUS(bdf)\]++/seg->bus_count[BDF_BUS(bdf)] = 1/'
 	mutant 'add: bus not busy' index_make_room \
 		's/__set_bit(bus, seg->busy)//'
 	mutant 'add: the wrong bus is busy' index_make_room \
@@ -206,11 +204,9 @@ mutants_that_change() {
 	mutant 'add: root does not count' index_set \
 		'/index->ser->nr_devices++/d'
 	mutant 'remove: bit stays' index_clear \
-		's/__test_and_clear_bit(bdf, seg->bitmap)/test_bit(bdf, seg->bitmap)/'
-	mutant 'remove: bus not counted' index_clear \
-		's/if (!--seg->bus_count\[bus\])/if (0)/'
-	mutant 'remove: bus idle at once' index_clear \
-		's/if (!--seg->bus_count\[bus\])/if (--seg->bus_count[bus] + 1)/'
+		'/__clear_bit(bdf, seg->bitmap)/d'
+	mutant 'remove: what is not there' index_clear \
+		's/if (!test_bit(bdf, seg->bitmap))/if (0)/'
 	mutant 'remove: segment does not count' index_clear \
 		'/seg->ser->nr_devices--/d'
 	mutant 'remove: root does not count' index_clear \
@@ -229,15 +225,21 @@ mutants_that_change() {
 
 mutants_that_look() {
 	mutant 'any: last bus left out' pci_liveupdate_index_any \
-		's/<= last_bus/< last_bus/'
-	mutant 'any: stops a bit too early' pci_liveupdate_index_any \
-		's/last_bus + 1UL/last_bus/'
+		's/last_bus + 1U/last_bus/'
+	mutant 'any: one bus too many' pci_liveupdate_index_any \
+		's/last_bus + 1U/last_bus + 2U/'
 	mutant 'any: up to bus 255 wraps' pci_liveupdate_index_any \
-		's/last_bus + 1UL/(u8)(last_bus + 1)/'
+		's/last_bus + 1U/(u8)(last_bus + 1)/'
 	mutant 'any: first bus left out' pci_liveupdate_index_any \
-		's/, first_bus)/, first_bus + 1UL)/'
-	mutant 'any: the whole segment' pci_liveupdate_index_any \
-		's/last_bus + 1UL, first_bus) <= last_bus/256, 0) < 256/'
+		's/bus = first_bus/bus = first_bus + 1/'
+	mutant 'any: from the first bus on' pci_liveupdate_index_any \
+		's/bus = first_bus/bus = 0/'
+	mutant 'any: a bus stays busy' pci_liveupdate_index_any \
+		's/if (!bitmap_empty(.*))/if (1)/'
+	mutant 'any: half a bus is a bus' pci_liveupdate_index_any \
+		's/PCI_SER_DEVFNS)/PCI_SER_DEVFNS \/ 2)/'
+	mutant 'any: busy is taken off the wrong bus' pci_liveupdate_index_any \
+		's/__clear_bit(bus, /__clear_bit(bus ^ 1, /'
 	mutant 'next: starts late in the next segment' pci_liveupdate_index_next \
 		's/bdf = 0;/;/'
 	mutant 'next: segments above 0xffff not seen' pci_liveupdate_index_next \
@@ -246,7 +248,7 @@ mutants_that_look() {
 		's/bdf < PCI_SER_BDFS/bdf < PCI_SER_BDFS - 1/'
 	mutant 'next: an empty segment is the end' pci_liveupdate_index_next \
 		's/^\t}$/\t\tbreak;\n\t}/'
-	mutant 'marked: present is enough' pci_liveupdate_index_marked \
+	mutant 'marked: present is enough' is_marked \
 		's/test_bit(bdf, seg->marks)/test_bit(bdf, seg->bitmap)/'
 	mutant 'size: bitmaps forgotten' pci_liveupdate_index_size \
 		'/PCI_SER_BITMAP_SIZE/d'
@@ -285,14 +287,14 @@ mutants_that_trust() {
 		's/entry->subordinate < entry->secondary/entry->subordinate <= entry->secondary/'
 	mutant 'function: buses of no bridge' check_function \
 		's/if (!bridge && (entry->secondary .*))/if (0)/'
-	mutant 'function: one reserved byte not seen' check_function \
-		's/ || entry->reserved\[1\])/)/'
+	mutant 'function: one reserved bit not seen' check_function \
+		's/if (entry->reserved)/if (entry->reserved \& 0x7f)/'
 	mutant 'weight: not checked' segment_count \
 		's/if (weight != .*)/if (0)/'
 	mutant 'weight: buses not busy' segment_count \
 		's/__set_bit(bus, seg->busy)//'
 	mutant 'weight: half of a bus' segment_count \
-		's/bitmap_weight(slice, PCI_SER_DEVFNS)/bitmap_weight(slice, PCI_SER_DEVFNS \/ 2)/'
+		's/PCI_SER_DEVFNS)/PCI_SER_DEVFNS \/ 2)/'
 	mutant 'weight: leaves not checked' segment_count \
 		's/if (!seg->buses\[bus\])/if (0)/'
 	mutant 'segment: bitmap not checked' index_read_segment \
