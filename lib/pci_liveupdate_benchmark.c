@@ -20,7 +20,7 @@
  *
  * A result is a line of comma separated values: contender, layout, order,
  * functions, segments, operation, number of calls, how often these were
- * measured, the least, median and largest time in picoseconds a call, events
+ * made, the least, median and largest time in picoseconds a call, events
  * that were counted in all of them, bytes that are handed over, bytes of
  * ordinary memory after the restore, and allocations of the restore.
  */
@@ -51,6 +51,12 @@
 #define SLICE		4096u
 #define MAX_SLICES	256u
 #define MAX_SAMPLES	(MAX_SLICES * 32u)
+
+/*
+ * A clock may tick every ten nanoseconds only, which is much when there are few
+ * functions: then so many rounds are one sample, or a slice of calls.
+ */
+#define MAX_ROUNDS	64u
 
 /* What takes longer than this is done once. */
 #define LONG_TIME	300000000ULL
@@ -90,6 +96,15 @@ static const bool is_life[NR_OPS] = {
 	[OP_DESTROY]	= true,
 };
 
+/* What is done again and again on the same record. */
+static const bool is_repeated[NR_OPS] = {
+	[OP_PRESERVE]	= true,
+	[OP_HIT]	= true,
+	[OP_MISS]	= true,
+	[OP_ANY]	= true,
+	[OP_FINISH]	= true,
+};
+
 /* What is asked, in the order of a life; each time the answer is the same. */
 enum bench_answer {
 	ANSWER_FIRST,
@@ -108,15 +123,21 @@ enum bench_answer {
  * struct bench_samples - Times of one operation.
  * @nr:        How often it was measured.
  * @nr_slices: How many times belong to each measurement.
- * @calls:     How many calls these are of, all together.
+ * @calls:     How many calls a round is, all slices together.
+ * @rounds:    How many rounds each measurement is of.
+ * @round:     How many rounds the next sample has already.
  * @counted:   Events in all of them.
- * @time:      Nanoseconds, slice by slice.
+ * @counting:  Events in the next sample so far.
+ * @time:      Nanoseconds, slice by slice, with what it takes to look at the clock.
  */
 struct bench_samples {
 	u32 nr;
 	u32 nr_slices;
 	u32 calls;
+	u32 rounds;
+	u32 round;
 	u64 counted;
+	u64 counting;
 	u32 time[MAX_SAMPLES];
 };
 
@@ -160,28 +181,32 @@ struct bench_case {
 	struct bench_samples samples[NR_OPS];
 };
 
-/* What it takes to look at the clock. */
+/* Picoseconds that a look at the clock takes, as nanoseconds of a thousand. */
 static u64 clock_cost;
 
 static void measure_clock(void)
 {
-	u64 best = ~0ULL;
+	clock_cost = ~0ULL;
+	for (u32 i = 0; i < 1000; i++) {
+		u64 start = bench_clock(), end = start;
 
-	for (int i = 0; i < 1000; i++) {
-		u64 start = bench_clock();
-		u64 cost = bench_clock() - start;
-
-		if (cost < best)
-			best = cost;
+		for (u32 look = 0; look < 1000; look++)
+			end = bench_clock();
+		clock_cost = min(clock_cost, end - start);
 	}
-	clock_cost = best;
 }
 
 static u64 since(u64 start)
 {
-	u64 time = bench_clock() - start;
+	return bench_clock() - start;
+}
 
-	return time > clock_cost ? time - clock_cost : 0;
+/* How many rounds of so many calls are a sample. */
+static u32 rounds(const struct bench_case *c, enum bench_op op, u32 calls)
+{
+	if (c->options->once || !is_repeated[op])
+		return 1;
+	return clamp(SLICE / calls, 1u, MAX_ROUNDS);
 }
 
 static void count_end(struct bench_case *c, enum bench_op op)
@@ -196,26 +221,37 @@ static void sample_slice(struct bench_case *c, enum bench_op op, u64 time)
 	struct bench_samples *samples = &c->samples[op];
 	u32 i = samples->nr * samples->nr_slices + c->slice++;
 
-	if (i < MAX_SAMPLES)
-		samples->time[i] = min(time, (u64)U32_MAX);
+	if (i >= MAX_SAMPLES)
+		return;
+	if (samples->round)
+		time += samples->time[i];
+	samples->time[i] = min(time, (u64)U32_MAX);
 }
 
-/* The sample is complete; returns how long that took. */
+/* A round is complete; returns how long the sample took that it belongs to. */
 static u64 sample(struct bench_case *c, enum bench_op op, u32 calls)
 {
 	struct bench_samples *samples = &c->samples[op];
 	u64 sum = 0;
 
+	samples->rounds = rounds(c, op, calls);
 	samples->calls = calls;
 	samples->nr_slices = c->slice;
-	samples->counted += c->counted;
 	for (u32 i = 0; i < c->slice; i++)
 		sum += samples->time[samples->nr * samples->nr_slices + i];
-	/* The last one is written again when there is no room. */
-	if ((samples->nr + 2) * samples->nr_slices <= MAX_SAMPLES)
-		samples->nr++;
+	samples->counting += c->counted;
 	c->counted = 0;
 	c->slice = 0;
+	if (++samples->round < samples->rounds)
+		return sum;
+
+	/* The last one is taken again when there is no room. */
+	if ((samples->nr + 2) * samples->nr_slices <= MAX_SAMPLES) {
+		samples->nr++;
+		samples->counted += samples->counting;
+	}
+	samples->round = 0;
+	samples->counting = 0;
 	return sum;
 }
 
@@ -266,12 +302,13 @@ static u64 timed(struct bench_case *c, enum bench_op op, enum bench_answer which
 	return sample(c, op, calls->nr);
 }
 
-/* How often, after something like it took @time. */
-static u32 passes(const struct bench_case *c, u64 time)
+/* How often @op, after something like it took @time. */
+static u32 passes(const struct bench_case *c, enum bench_op op, u64 time)
 {
 	if (c->options->once || time > LONG_TIME)
 		return 1;
-	return clamp(ENOUGH_TIME / (u32)(time + 1), MIN_PASSES, MAX_PASSES);
+	return clamp(ENOUGH_TIME / (u32)(time + 1), MIN_PASSES, MAX_PASSES) *
+	       rounds(c, op, c->trace->nr);
 }
 
 /* In the outgoing kernel; @c->record stays. */
@@ -287,7 +324,7 @@ static bool run_outgoing(struct bench_case *c)
 
 	c->life = timed(c, OP_FIRST, ANSWER_FIRST, who->preserve,
 			&c->trace->preserve);
-	n = passes(c, c->life);
+	n = passes(c, OP_PRESERVE, c->life);
 	for (u32 i = 0; i < n && !bench_rest(); i++) {
 		check(c, ANSWER_UNPRESERVE,
 		      who->unpreserve(c->record, &c->trace->finish));
@@ -333,7 +370,7 @@ static bool run_kexec(struct bench_case *c)
 	if (!time)
 		return false;
 	c->life += time;
-	n = passes(c, time);
+	n = passes(c, OP_RESTORE, time);
 	for (u32 i = 1; i < n && !bench_rest(); i++) {
 		bench_kexec_again();
 		if (!restore(c, root))
@@ -373,7 +410,7 @@ static void run_incoming(struct bench_case *c)
 
 	time = timed(c, OP_HIT, ANSWER_HIT, who->look_up, &c->trace->hit);
 	c->life += time;
-	n = passes(c, time);
+	n = passes(c, OP_HIT, time);
 	for (u32 i = 0; i < n && !bench_rest(); i++) {
 		timed(c, OP_HIT, ANSWER_HIT, who->look_up, &c->trace->hit);
 		timed(c, OP_MISS, ANSWER_MISS, who->look_up, &c->trace->miss);
@@ -381,7 +418,7 @@ static void run_incoming(struct bench_case *c)
 
 	time = finish(c);
 	c->life += time;
-	n = passes(c, time);
+	n = passes(c, OP_FINISH, time);
 	for (u32 i = 0; i < n && !bench_rest(); i++) {
 		who->again(c->record, &c->trace->preserve);
 		finish(c);
@@ -428,11 +465,14 @@ static void sort_slice(u32 *time, u32 nr, u32 step)
 /* Picoseconds a call, of one sample of each slice. */
 static unsigned long long per_call(const struct bench_samples *samples, u32 nth)
 {
+	u64 clock = clock_cost * samples->nr_slices * samples->rounds;
+	u64 calls = samples->calls * samples->rounds;
 	u64 sum = 0;
 
 	for (u32 i = 0; i < samples->nr_slices; i++)
 		sum += samples->time[nth * samples->nr_slices + i];
-	return sum * 1000 / samples->calls;
+	sum *= 1000;
+	return sum > clock ? (sum - clock) / calls : 0;
 }
 
 static void print_result(const struct bench_case *c, const char *op, u32 calls,
@@ -465,7 +505,8 @@ static void print_samples(struct bench_case *c, enum bench_op op,
 		if (is_life[op])
 			life[i] += ps[i] * samples->calls;
 	}
-	print_result(c, op_names[op], samples->calls, nr, ps, samples->counted);
+	print_result(c, op_names[op], samples->calls, nr * samples->rounds, ps,
+		     samples->counted);
 }
 
 static bool is_wanted(const char *name, const char *wanted)
