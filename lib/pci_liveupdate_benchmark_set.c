@@ -12,6 +12,7 @@
 #define pci_liveupdate_index_alloc_pages	bench_set_index_alloc_pages
 #define pci_liveupdate_index_any		bench_set_index_any
 #define pci_liveupdate_index_contains		bench_set_index_contains
+#define pci_liveupdate_index_count_marked	bench_set_index_count_marked
 #define pci_liveupdate_index_create		bench_set_index_create
 #define pci_liveupdate_index_destroy		bench_set_index_destroy
 #define pci_liveupdate_index_entry		bench_set_index_entry

@@ -195,7 +195,8 @@ static void incoming_other_card(struct kunit *test)
 	/* The entry stays, and with it the bridges. */
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
 			hweight_long(all));
-	KUNIT_EXPECT_EQ(test, index->nr_marked, hweight_long(all) - 1);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(index),
+			hweight_long(all) - 1);
 	api_finish(t, EP_CONV);
 	KUNIT_EXPECT_TRUE(test, api_contains(t, index, EP_CONV));
 	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, CONV_BR));
@@ -232,7 +233,8 @@ static void incoming_absent(struct kunit *test)
 	t->model.fns[EP_CONV].absent = true;
 	api_scan(test);
 	KUNIT_EXPECT_NULL(test, t->devs[EP_CONV]);
-	KUNIT_EXPECT_EQ(test, index->nr_marked, hweight_long(all) - 1);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(index),
+			hweight_long(all) - 1);
 	api_expect_incoming(test, ALL_FUNCTIONS);
 	for (int i = 0; i < NR_FUNCTIONS; i++) {
 		if (api_functions[i] != EP_CONV)
@@ -285,13 +287,13 @@ static void remove_incoming(struct kunit *test)
 
 	api_live_update_all(test);
 	index = t->in.obj;
-	marked = index->nr_marked;
+	marked = pci_liveupdate_index_count_marked(index);
 
 	/* A bridge with two functions. */
 	old = pci_dev_get(t->devs[EP_A0]);
 	api_remove_dev(t, SW_DN_A);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming_is_preserved(old));
-	KUNIT_EXPECT_EQ(test, index->nr_marked, marked - 3);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(index), marked - 3);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
 			hweight_long(api_with_bridges(ALL_FUNCTIONS)));
 	/* Whoever had it cannot finish it now. */
@@ -301,7 +303,7 @@ static void remove_incoming(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, t->devs[EP_A0], old);
 	pci_liveupdate_incoming_finish(old);
 	pci_dev_put(old);
-	KUNIT_EXPECT_EQ(test, index->nr_marked, marked);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(index), marked);
 	api_expect_incoming(test, ALL_FUNCTIONS);
 	api_finish(t, EP_A0);
 	api_finish(t, EP_A1);

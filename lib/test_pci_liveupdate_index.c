@@ -525,10 +525,10 @@ static void index_marks(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, add(t, 1, 0x101), 0);
 	live_update(test);
 
-	KUNIT_EXPECT_EQ(test, t->index->nr_marked, 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 0);
 	for (int i = 0; i < 2; i++) {
 		pci_liveupdate_index_mark(t->index, 1, 0x100, true);
-		KUNIT_EXPECT_EQ(test, t->index->nr_marked, 1);
+		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 1);
 	}
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_marked(t->index, 1,
 							    0x100));
@@ -536,14 +536,14 @@ static void index_marks(struct kunit *test)
 							     0x101));
 	for (int i = 0; i < 2; i++) {
 		pci_liveupdate_index_mark(t->index, 1, 0x100, false);
-		KUNIT_EXPECT_EQ(test, t->index->nr_marked, 0);
+		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 0);
 	}
 
 	/* A mark goes with its function. */
 	pci_liveupdate_index_mark(t->index, 1, 0x100, true);
 	pci_liveupdate_index_mark(t->index, 1, 0x101, true);
 	pci_liveupdate_index_remove(t->index, 1, 0x100);
-	KUNIT_EXPECT_EQ(test, t->index->nr_marked, 1);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 1);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_marked(t->index, 1,
 							     0x100));
 	destroy(t);

@@ -1273,11 +1273,11 @@ static void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		WRITE_ONCE(incoming, NULL);
-		if (pci_liveupdate_index_count(index))
+		if (pci_liveupdate_index_count(index)) {
 			warn_of_all(index, "was preserved, but not finished by its driver",
 				    false);
-		if (index->nr_marked)
 			clear_flags(PCI_DEV_LIVEUPDATE_INCOMING);
+		}
 	}
 
 	pr_info("all files are finished, no device is preserved by the previous kernel any more\n");
@@ -1437,7 +1437,7 @@ arch_initcall(pci_liveupdate_bus_init);
 /* By now the buses that are there at boot have been scanned. */
 static int __init pci_liveupdate_count_found(void)
 {
-	u64 count;
+	u64 count, found;
 
 	guard(mutex)(&pci_liveupdate_lock);
 
@@ -1445,9 +1445,9 @@ static int __init pci_liveupdate_count_found(void)
 		return 0;
 
 	count = pci_liveupdate_index_count(incoming);
-	pr_info("found %llu of %llu preserved devices\n", incoming->nr_marked,
-		count);
-	if (incoming->nr_marked < count)
+	found = pci_liveupdate_index_count_marked(incoming);
+	pr_info("found %llu of %llu preserved devices\n", found, count);
+	if (found < count)
 		warn_of_all(incoming, "was preserved, but has not been found", true);
 	return 0;
 }

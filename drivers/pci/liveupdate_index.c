@@ -65,7 +65,9 @@
  * @ser:    Its entry in the record.
  * @bitmap: One bit for each BDF that is preserved; a page of the record.
  * @buses:  Directory of the leaves; a page of the record.
- * @marks:  One bit for each BDF that is marked; incoming only.
+ * @marks:  One bit for each BDF that is marked; incoming only. It says nothing
+ *          of a function that has been removed: nothing is added to an incoming
+ *          index, so that removing need not touch it.
  * @busy:   One bit for each bus that may have preserved functions: whoever asks
  *          about a bus takes it off if the last one has been removed.
  */
@@ -438,11 +440,9 @@ static inline bool index_clear(struct pci_liveupdate_index *index,
 	if (!test_bit(bdf, seg->bitmap))
 		return false;
 
-	/* The bit last: by measurement, earlier takes a sixth longer. */
+	/* The bit last: __test_and_clear_bit() was measured a fifth slower. */
 	index->ser->nr_devices--;
 	seg->ser->nr_devices--;
-	if (index->nr_marked && __test_and_clear_bit(bdf, seg->marks))
-		index->nr_marked--;
 	__clear_bit(bdf, seg->bitmap);
 	return true;
 }
@@ -586,6 +586,7 @@ u64 pci_liveupdate_index_size(struct pci_liveupdate_index *index)
 	return size;
 }
 
+/* Of a function that is there. */
 static bool is_marked(const struct pci_liveupdate_segment *seg, u16 bdf)
 {
 	return seg->marks && test_bit(bdf, seg->marks);
@@ -611,10 +612,7 @@ void pci_liveupdate_index_mark(struct pci_liveupdate_index *index, u32 domain,
 	if (WARN_ON_ONCE(!seg || !seg->marks || !test_bit(bdf, seg->bitmap)))
 		return;
 
-	if (mark && !__test_and_set_bit(bdf, seg->marks))
-		index->nr_marked++;
-	else if (!mark && __test_and_clear_bit(bdf, seg->marks))
-		index->nr_marked--;
+	__assign_bit(bdf, seg->marks, mark);
 }
 
 /**
@@ -631,7 +629,31 @@ bool pci_liveupdate_index_marked(struct pci_liveupdate_index *index,
 {
 	struct pci_liveupdate_segment *seg = index_segment(index, domain);
 
-	return seg && is_marked(seg, bdf);
+	return seg && test_bit(bdf, seg->bitmap) && is_marked(seg, bdf);
+}
+
+/**
+ * pci_liveupdate_index_count_marked - Count the functions that are marked.
+ * @index: An index.
+ *
+ * This looks at each segment as a whole.
+ *
+ * Context: Any. The caller excludes writers.
+ * Return: The number of functions that are there and marked.
+ */
+u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index)
+{
+	struct pci_liveupdate_segment *seg;
+	unsigned long domain;
+	u64 count = 0;
+
+	xa_for_each(&index->segments, domain, seg) {
+		if (seg->marks)
+			count += bitmap_weight_and(seg->bitmap, seg->marks,
+						   PCI_SER_BDFS);
+	}
+
+	return count;
 }
 
 /* @domain is NULL for a field that does not belong to a segment. */

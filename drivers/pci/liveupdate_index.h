@@ -30,8 +30,6 @@ struct pci_liveupdate_segment;
  * @block_set: The blocks that hold the &struct pci_segment_ser.
  * @it:        Where the next &struct pci_segment_ser goes.
  * @incoming:  The pages were left by the previous kernel.
- * @nr_marked: Number of functions that are marked, see
- *             pci_liveupdate_index_mark().
  *
  * Synchronization is the responsibility of the caller: calls that change an
  * index exclude each other and all readers of it.
@@ -43,7 +41,6 @@ struct pci_liveupdate_index {
 	struct kho_block_set block_set;
 	struct kho_block_set_it it;
 	bool incoming;
-	u64 nr_marked;
 };
 
 /**
@@ -105,6 +102,7 @@ void pci_liveupdate_index_mark(struct pci_liveupdate_index *index, u32 domain,
 			       u16 bdf, bool mark);
 bool pci_liveupdate_index_marked(struct pci_liveupdate_index *index,
 				 u32 domain, u16 bdf);
+u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index);
 
 /**
  * pci_liveupdate_index_root_pa - Physical address of the record.

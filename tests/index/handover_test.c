@@ -184,7 +184,7 @@ void test_marks(void)
 		world_mark(&world, domain, bdf, bdf % 3);
 		world_mark(&world, domain, bdf, bdf % 3);
 	}
-	CHECK(world.index->nr_marked);
+	CHECK(pci_liveupdate_index_count_marked(world.index));
 	model_compare_all(world.model, world.index);
 
 	pci_liveupdate_index_for_each(world.index, pos) {
@@ -196,11 +196,11 @@ void test_marks(void)
 		else if (bdf % 5 == 0)
 			world_mark(&world, domain, bdf, false);
 	}
-	CHECK(world.index->nr_marked);
+	CHECK(pci_liveupdate_index_count_marked(world.index));
 	model_compare_all(world.model, world.index);
 
 	remove_everything(&world);
-	CHECK_EQ(world.index->nr_marked, 0);
+	CHECK_EQ(pci_liveupdate_index_count_marked(world.index), 0);
 	model_compare_all(world.model, world.index);
 	world_destroy(&world);
 }
@@ -211,7 +211,7 @@ static void check_mark_warns(struct world *world, u32 domain, u16 bdf)
 		pci_liveupdate_index_mark(world->index, domain, bdf, mark);
 		CHECK_EQ(log_shim_take_warnings(), 1);
 		CHECK(!pci_liveupdate_index_marked(world->index, domain, bdf));
-		CHECK_EQ(world->index->nr_marked, 0);
+		CHECK_EQ(pci_liveupdate_index_count_marked(world->index), 0);
 	}
 }
 

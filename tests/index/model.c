@@ -227,7 +227,7 @@ static void compare_counts(const struct model *model,
 {
 	CHECK_EQ(pci_liveupdate_index_count(index), model->nr_devices);
 	CHECK_EQ(index->ser->nr_segments, model->nr_segments);
-	CHECK_EQ(index->nr_marked, model->nr_marked);
+	CHECK_EQ(pci_liveupdate_index_count_marked(index), model->nr_marked);
 }
 
 void model_compare_function(const struct model *model,

@@ -211,14 +211,17 @@ mutants_that_change() {
 		'/seg->ser->nr_devices--/d'
 	mutant 'remove: root does not count' index_clear \
 		'/index->ser->nr_devices--/d'
-	mutant 'remove: mark stays' index_clear \
-		's/__test_and_clear_bit(bdf, seg->marks)/test_bit(bdf, seg->marks)/'
-	mutant 'remove: mark still counts' index_clear \
-		's/index->nr_marked--//'
-	mutant 'mark: counted twice' pci_liveupdate_index_mark \
-		's/!__test_and_set_bit(bdf, seg->marks)/(__set_bit(bdf, seg->marks), 1)/'
+	mutant 'mark: stays when the function goes' pci_liveupdate_index_marked \
+		's/test_bit(bdf, seg->bitmap) && //'
+	mutant 'mark: counts when the function is gone' \
+		pci_liveupdate_index_count_marked \
+		's/bitmap_weight_and(seg->bitmap, /bitmap_weight_and(seg->marks, /'
+	mutant 'mark: last segment counts alone' \
+		pci_liveupdate_index_count_marked 's/count += /count = /'
 	mutant 'mark: not taken off' pci_liveupdate_index_mark \
-		's/else if (!mark.*)/else if (0)/'
+		's/seg->marks, mark)/seg->marks, mark || test_bit(bdf, seg->marks))/'
+	mutant 'mark: always taken off' pci_liveupdate_index_mark \
+		's/seg->marks, mark)/seg->marks, 0)/'
 	mutant 'mark: what is not there' pci_liveupdate_index_mark \
 		's/ || !test_bit(bdf, seg->bitmap)//'
 }

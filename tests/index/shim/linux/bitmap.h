@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The bitmap_zalloc() of tools/include takes no GFP flags and cannot fail.
+ * The bitmap_zalloc() of tools/include takes no GFP flags and cannot fail, and
+ * there is no bitmap_weight_and().
  */
 #ifndef _SHIM_LINUX_BITMAP_H
 #define _SHIM_LINUX_BITMAP_H
@@ -21,6 +22,17 @@ static inline unsigned long *bitmap_zalloc(unsigned int nbits, gfp_t flags)
 static inline void bitmap_free(const unsigned long *bitmap)
 {
 	kfree((void *)bitmap);
+}
+
+static inline unsigned long bitmap_weight_and(const unsigned long *src1,
+					      const unsigned long *src2,
+					      unsigned int nbits)
+{
+	unsigned long weight = 0;
+
+	for (unsigned int bit = 0; bit < nbits; bit++)
+		weight += test_bit(bit, src1) && test_bit(bit, src2);
+	return weight;
 }
 
 #endif /* _SHIM_LINUX_BITMAP_H */
