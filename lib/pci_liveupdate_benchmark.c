@@ -29,6 +29,8 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
+#include <asm/barrier.h>
+
 #include "pci_liveupdate_benchmark.h"
 
 /* Nanoseconds that are enough for a figure in one life, and how often is too often. */
@@ -184,21 +186,35 @@ struct bench_case {
 /* Picoseconds that a look at the clock takes, as nanoseconds of a thousand. */
 static u64 clock_cost;
 
+/*
+ * In the order of the program: else the first of what is timed is done while the
+ * clock is still being read, and a sample of few calls comes out too short.
+ */
+static u64 now(void)
+{
+	u64 time;
+
+	rmb(); /* What was timed has ended. */
+	time = bench_clock();
+	rmb(); /* What will be timed has not begun. */
+	return time;
+}
+
 static void measure_clock(void)
 {
 	clock_cost = ~0ULL;
 	for (u32 i = 0; i < 1000; i++) {
-		u64 start = bench_clock(), end = start;
+		u64 start = now(), end = start;
 
 		for (u32 look = 0; look < 1000; look++)
-			end = bench_clock();
+			end = now();
 		clock_cost = min(clock_cost, end - start);
 	}
 }
 
 static u64 since(u64 start)
 {
-	return bench_clock() - start;
+	return now() - start;
 }
 
 /* How many rounds of so many calls are a sample. */
@@ -225,7 +241,7 @@ static void sample_slice(struct bench_case *c, enum bench_op op, u64 time)
 		return;
 	if (samples->round)
 		time += samples->time[i];
-	samples->time[i] = min(time, (u64)U32_MAX);
+	samples->time[i] = min_t(u64, time, U32_MAX);
 }
 
 /* A round is complete; returns how long the sample took that it belongs to. */
@@ -283,7 +299,7 @@ static void timed_slices(struct bench_case *c, enum bench_op op,
 	bench_count_begin();
 	while (left) {
 		slice.nr = min(left, SLICE);
-		start = bench_clock();
+		start = now();
 		sum = sum * 31 + fn(c->record, &slice);
 		sample_slice(c, op, since(start));
 		slice.key += slice.nr;
@@ -342,7 +358,7 @@ static u64 restore(struct bench_case *c, u64 root)
 	u64 start, time;
 
 	bench_count_begin();
-	start = bench_clock();
+	start = now();
 	c->record = c->contender->restore(root, c->trace);
 	time = since(start);
 	count_end(c, OP_RESTORE);
@@ -425,7 +441,7 @@ static void run_incoming(struct bench_case *c)
 	}
 
 	bench_count_begin();
-	start = bench_clock();
+	start = now();
 	who->destroy(c->record);
 	time = since(start);
 	count_end(c, OP_DESTROY);
