@@ -44,7 +44,7 @@ set ytics ('1 ns' 1, '10 ns' 10, '100 ns' 100, '1 µs' 1000, '10 µs' 10000, '10
 OPERATIONS = 'preserve hit finish'
 TITLE = '"preserve a function" "look a function up" "finish a function"'
 # Where names would be on top of each other they are moved apart, in lines.
-MOVE = '"0 0 0.2 -0.35 0.35" "0.3 0.1 0.2 0.3 -0.1" "0.3 0.2 0.7 0.1 -0.5"'
+MOVE = '"0 0 0.2 -0.35 0.35" "0.3 0.1 0.2 0.3 -0.1" "0.3 0.2 0.2 -0.6 0.9"'
 do for [p = 1:3] {
 	op = word(OPERATIONS, p)
 	set title word(TITLE, p) font ',14'
@@ -63,7 +63,7 @@ set yrange [0.08:30000000]
 set ytics ('100 ns' 0.1, '1 µs' 1, '10 µs' 10, '100 µs' 100, '1 ms' 1000, '10 ms' 10000, '100 ms' 100000, '1 s' 1000000, '10 s' 10000000)
 set title 'whole life: preserve, restore, look up, finish all' font ',14'
 plot for [i = 1:4] rows(i, 'dense', 'life', us, dense) using 1:2 with linespoints pointtype 7 pointsize 0.6 linewidth width(i) linecolor rgb colour(i), \
-     for [i = 1:4] last(i, 'dense', 'life', us, dense) using 1:2:(word(TITLES, i)) with labels left offset 0.9,real(word('0 0 0.3 -0.3', i)) font ',11' textcolor rgb colour(i)
+     for [i = 1:4] last(i, 'dense', 'life', us, dense) using 1:2:(word(TITLES, i)) with labels left offset 0.9,real(word('0 0.5 0.3 -0.3', i)) font ',11' textcolor rgb colour(i)
 unset label 1
 set title 'restore only, which the boot of the next kernel waits for' font ',14'
 plot for [i = 1:3] rows(i, 'dense', 'restore', us, dense) using 1:2 with linespoints pointtype 7 pointsize 0.6 linewidth width(i) linecolor rgb colour(i), \
