@@ -37,7 +37,7 @@ main() {
 	vm_hierarchy "$DEVICES"
 	# Starting QEMU takes a time that grows with the square of the devices.
 	step "live update from $FROM to $TO" \
-		vm_boot "$dir" "$kernel" "$initrd" $((120 + DEVICES / 2)) \
+		vm_boot "$dir" "$kernel" "$next" "$initrd" $((120 + DEVICES / 2)) \
 		"liveupdate=on scenario=update"
 	"$ROOT/tests/report.sh" "$dir" "$DEVICES"
 }

@@ -65,7 +65,7 @@ traced() {
 	initrd=$("$ROOT/tests/build-guest.sh" "$next")
 	mkdir -p "$dir"
 	rm -f -- "$dir/trace"
-	vm_boot "$dir" "$kernel" "$initrd" 180 "liveupdate=on scenario=touch $line" \
+	vm_boot "$dir" "$kernel" "$next" "$initrd" 180 "liveupdate=on scenario=touch $line" \
 		-D "$dir/trace" -trace pci_cfg_write -trace pci_cfg_read \
 		-trace pci_update_mappings_del
 	"$ROOT/tests/scan-console.sh" "$dir/console"

@@ -108,22 +108,81 @@ time_lines() {
 	done
 }
 
-# vm_boot DIR KERNEL INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: run a machine to
-# its end, without an initrd if INITRD is empty. DIR/console has what the kernels
-# wrote, DIR/side what the guest said.
-# Returns 124 if it takes longer than SECONDS.
+# ask_monitor COMMAND: what QEMU's monitor says, without the echo of its line
+# editor. Descriptors 3 and 4 are its ends.
+ask_monitor() {
+	local line
+
+	printf '%s\n' "$1" >&3
+	while IFS= read -r -t 1 -u 4 line; do
+		[[ $line == *$'\e'* ]] || printf '%s\n' "${line%$'\r'}"
+	done
+}
+
+# vm_watch DIR SECONDS: if the machine still runs after that time, write to DIR/stuck
+# what its processors do: a kernel that is stuck says nothing itself.
+vm_watch() {
+	local dir=$1 seconds=$2 processor registers
+
+	exec 3<>"$dir/monitor.in" 4<>"$dir/monitor.out"
+	while ((seconds-- > 0)); do
+		# There is nothing to read yet: a sleep that leaves no child behind.
+		read -r -t 1 -u 3 || true
+		kill -0 "$$" 2>/dev/null || return 0
+	done
+	for processor in 0 1; do
+		ask_monitor "cpu $processor"
+		registers=$(ask_monitor "info registers")
+		printf '%s\n' "$registers"
+		[[ ! $registers =~ RSP=([0-9a-f]+) ]] || ask_monitor "x/160gx 0x${BASH_REMATCH[1]}"
+	done >"$dir/stuck"
+}
+
+# vm_explain DIR STATUS SECONDS KERNEL NEXT: say why a machine came to no good end.
+vm_explain() {
+	local dir=$1 status=$2 seconds=$3 kernel=$4 next=$5
+
+	# 137 is what timeout says if it had to kill.
+	if ((status != 124 && status != 137)); then
+		echo "QEMU ended with $status:"
+		cat "$dir/qemu"
+		return
+	fi
+	echo "the machine did not end within $seconds s; its processors were in:"
+	if [[ $next ]] && (($(grep -c '\] Linux version ' "$dir/console") > 1)); then
+		kernel=$next
+	fi
+	"$ROOT/tests/stuck.py" "${kernel%/arch/*}/System.map" "$dir/stuck"
+}
+
+# vm_boot DIR KERNEL NEXT INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: run a machine
+# to its end. NEXT is the kernel that KERNEL hands over to; it and INITRD may be
+# empty. DIR/console has what the kernels wrote, DIR/side what the guest said.
+# A machine that does not end within SECONDS is ended, and DIR/stuck then has the
+# registers and the stack of each processor.
 vm_boot() {
-	local dir=$1 kernel=$2 initrd=$3 seconds=$4 line=$5
-	shift 5
+	local dir=$1 kernel=$2 next=$3 initrd=$4 seconds=$5 line=$6 watch status=0
+	shift 6
 
 	mkdir -p "$dir"
-	rm -f -- "$dir/console" "$dir/side"
+	rm -f -- "$dir"/{console,side,stuck,monitor.in,monitor.out}
+	mkfifo -- "$dir/monitor.in" "$dir/monitor.out"
+	vm_watch "$dir" "$seconds" &
+	watch=$!
 	# TCG always: a /dev/kvm that is there may still not run a guest.
-	timeout --kill-after=5 "$seconds" "$QEMU" -machine q35 -accel tcg -cpu max \
-		-smp 2 -m "$MEMORY" -display none -monitor none -nodefaults \
+	timeout --kill-after=5 $((seconds + 10)) \
+		"$QEMU" -machine q35 -accel tcg -cpu max \
+		-smp 2 -m "$MEMORY" -display none -nodefaults \
+		-chardev "pipe,id=monitor,path=${dir//,/,,}/monitor" \
+		-mon chardev=monitor,mode=readline \
 		-no-reboot -kernel "$kernel" ${initrd:+-initrd "$initrd"} \
 		-append "console=ttyS0 panic=-1 retain_initrd $line" \
 		-serial file:"$dir/console" -serial stdio \
-		"${VM_DEVICES[@]}" "$@" 2>"$dir/qemu" </dev/null | time_lines >"$dir/side"
-	return "${PIPESTATUS[0]}"
+		"${VM_DEVICES[@]}" "$@" 2>"$dir/qemu" </dev/null | time_lines >"$dir/side" ||
+		status=$?
+	kill "$watch" 2>/dev/null || true
+	wait "$watch" || true
+	rm -f -- "$dir/monitor.in" "$dir/monitor.out"
+	((status == 0)) || vm_explain "$dir" "$status" "$seconds" "$kernel" "$next" || true
+	return "$status"
 }
