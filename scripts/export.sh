@@ -15,7 +15,8 @@ usage() {
 
 	Writes the series for Linux $BASE to FOLDER (export), with a cover letter, and
 	verifies that git am makes the tree of it that make-tree.sh makes. What goes
-	into which commit is in scripts/export.map.
+	into which commit is in scripts/export.map. Nobody has signed off: whoever mails
+	the series does that, with git am --signoff.
 	END
 }
 
@@ -197,7 +198,7 @@ main() {
 	mapfile -t series < <(series_patches "$BASE")
 	use_git
 	step "export for Linux $BASE" export_series
-	info "$out: $(find "$out" -name '[0-9]*.patch' | wc -l) files"
+	info "$out: $(find "$out" -name '[0-9]*.patch' | wc -l) files; git am --signoff signs them off"
 }
 
 main "$@"
