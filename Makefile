@@ -20,7 +20,7 @@ ALL		?=
 ROUNDS		?= 20
 # make bench: only this order, such as random.
 ORDER		?=
-# make bench: 1 counts instructions instead of time.
+# make bench, make scale: 1 counts instructions instead of time.
 COUNT		?=
 # make bench: run it in this kernel, emulated.
 KERNEL		?=

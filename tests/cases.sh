@@ -92,14 +92,17 @@ console_is_quiet() {
 	[[ -z $noise ]] || { echo "the console is not quiet:"; echo "$noise"; return 1; }
 }
 
+# Options of QEMU that change what the time in the guests is.
+declare -a VM_CLOCK=()
+
 # scale DIR FROM TO FUNCTIONS FILES [THREADS]: functions of the test hosts, all in
 # one file, or with a file each.
 scale() {
 	local dir=$1 functions=$4
 
 	boot_kernels "$dir" "$2" "$3" 8 \
-		"scenario=scale pci_liveupdate_hosts=$VM_SEGMENTS,$functions functions=$functions files=$5 threads=${6:-1}" ||
-		return
+		"scenario=scale pci_liveupdate_hosts=$VM_SEGMENTS,$functions functions=$functions files=$5 threads=${6:-1}" \
+		"${VM_CLOCK[@]}" || return
 	guest_is_content "$dir" second || return
 	console_is_clean "$dir/console" || return
 	console_is_quiet "$dir/console"

@@ -13,17 +13,23 @@
 
 SIZES=${SIZES:-64 1024 4096 16384 65536}
 FILES=${FILES-64 1024 4096 16384}
-REAL=${REAL:-992}
-THREADS=${THREADS:-2}
+COUNT=${COUNT:-}
+# Counting runs one processor at a time, and has no say in QEMU's own work.
+REAL=${REAL:-$([[ $COUNT ]] && echo 0 || echo 992)}
+THREADS=${THREADS:-$([[ $COUNT ]] && echo 1 || echo 2)}
 
 # 65,536 struct pci_dev take most of 1 GB, and all sizes run in the same machine.
 MEMORY=4G
 VM_SECONDS=600
+if [[ $COUNT ]]; then
+	VM_CLOCK=(-icount "shift=0,sleep=off")
+	VM_SECONDS=1800
+fi
 
 usage() {
 	cat <<-END
 	Usage: make scale [FROM=7.2] [TO=7.3] [SIZES="$SIZES"]
-	                  [FILES="$FILES"] [REAL=$REAL] [THREADS=$THREADS]
+	                  [FILES="$FILES"] [REAL=$REAL] [THREADS=$THREADS] [COUNT=1]
 
 	  FROM, TO  the kernels of the live update, 7.2 or 7.3 each
 	  SIZES     numbers of functions made of software, in $VM_SEGMENTS segments, that
@@ -31,6 +37,8 @@ usage() {
 	  FILES     numbers of such functions with a file each: what LUO costs
 	  REAL      how many functions of QEMU to preserve, 0 for none
 	  THREADS   how many threads call at the same time, 1 not to measure it
+	  COUNT     1 counts instructions instead of time: that is slower, the same
+	            whatever else the machine does, and knows nothing of caches
 	END
 }
 
@@ -60,14 +68,14 @@ real() {
 
 main() {
 	local dir size folder
-	local -a folders=() calls=()
+	local -a folders=() arguments=(${COUNT:+--counted})
 
 	[[ ${1:-} != -* ]] || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
 	check_numbers
 	need_qemu
 	need_tools python3:python3
-	dir=$CACHE/scale/$FROM-$TO
+	dir=$CACHE/scale/$FROM-$TO${COUNT:+-counted}
 	mkdir -p "$dir"
 	"$ROOT/scripts/build-kernel.sh" "$FROM" base >/dev/null
 	"$ROOT/scripts/build-kernel.sh" "$TO" base >/dev/null
@@ -82,13 +90,13 @@ main() {
 	done
 	if ((THREADS > 1)); then
 		update "${size:-1024}" one "$THREADS"
-		calls=(--calls "$folder")
+		arguments+=(--calls "$folder")
 	fi
 	if ((REAL)); then
 		step "live update of $REAL functions of QEMU" real
 		sed -n '/^PCI live update/,/^  bind, retrieve/p; /^  functions preserved/,$p' "$dir/real"
 	fi
-	python3 "$ROOT/tests/scale.py" "${calls[@]}" "$dir/scale.csv" "${folders[@]}"
+	python3 "$ROOT/tests/scale.py" "${arguments[@]}" "$dir/scale.csv" "${folders[@]}"
 }
 
 main "$@"
