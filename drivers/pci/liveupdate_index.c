@@ -22,15 +22,17 @@
  * not depend on how many functions are preserved. An entry is checked when
  * pci_liveupdate_index_entry() is asked for it, until its function is marked.
  *
- * Beside the record an index keeps, in ordinary memory, an xarray from domain
- * to segment, and in each segment a summary of the buses in use, which is what
- * makes pci_liveupdate_index_any() cheap. A bus that has lost its last function
- * stays in the summary until somebody asks about it: that is when its half of a
- * cache line of the bitmap is looked at, and not at each removal.
+ * Beside the record an index keeps, in ordinary memory, a map from domain to
+ * segment, on the incoming side a bitmap of the functions that were found, and
+ * in each segment a summary of the buses in use, which is what makes
+ * pci_liveupdate_index_any() cheap. A bus that has lost its last function stays
+ * in the summary until somebody asks about it: that is when its half of a cache
+ * line of the bitmap is looked at, and not at each removal.
  *
  * Unhappy paths: an addition that fails leaves the index as it was. A record
  * that is refused stays in its pages for good, since a record that lies about
- * its functions may lie about its pages as well.
+ * its functions may lie about its pages as well. Without memory for its blocks
+ * there is one exception: kho_block_set_restore() frees those itself.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -66,8 +68,8 @@
  * @bitmap: One bit for each BDF that is preserved; a page of the record.
  * @buses:  Directory of the leaves; a page of the record.
  * @marks:  One bit for each BDF that is marked; incoming only. It says nothing
- *          of a function that has been removed: nothing is added to an incoming
- *          index, so that removing need not touch it.
+ *          of a function that has been removed: nothing is added to an index
+ *          in which functions are marked, so that removing need not touch it.
  * @busy:   One bit for each bus that may have preserved functions: whoever asks
  *          about a bus takes it off if the last one has been removed.
  */
@@ -1012,6 +1014,7 @@ static void index_abandon(struct pci_liveupdate_index *index)
  *         -ERANGE if a block has not as many segments as it should;
  *         -ENODATA if the chain of blocks ends too early;
  *         -ELOOP if it goes on after the last segment, or in a circle;
+ *         -ENOSPC if it is longer than a block set can be;
  *         -EEXIST if two segments have the same domain;
  *         -ENXIO if a bus has preserved functions but no leaf;
  *         -EUCLEAN if a count of a segment is not the weight of its bitmap;

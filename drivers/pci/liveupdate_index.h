@@ -121,7 +121,7 @@ pci_liveupdate_index_root_pa(struct pci_liveupdate_index *index)
  * pci_liveupdate_index_count - Count the functions in an index.
  * @index: An index.
  *
- * Context: Readers and writers are excluded by the caller.
+ * Context: Writers are excluded by the caller.
  * Return: The number of functions, bridges included.
  */
 static inline u64
