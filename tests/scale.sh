@@ -14,7 +14,7 @@
 SIZES=${SIZES:-64 1024 4096 16384 65536}
 FILES=${FILES-64 1024 4096 16384}
 COUNT=${COUNT:-}
-# Counting runs one processor at a time, and has no say in QEMU's own work.
+# Counting runs one processor at a time, and tests/run.sh measures by the host's clock.
 REAL=${REAL:-$([[ $COUNT ]] && echo 0 || echo 992)}
 THREADS=${THREADS:-$([[ $COUNT ]] && echo 1 || echo 2)}
 
