@@ -104,13 +104,14 @@ show_failure() {
 	info "repeat: $(repeat_command "$@")"
 }
 
-# step NAME COMMAND...: one line with the time it took; what COMMAND prints goes
-# to the log. Never in a condition: bash would switch errexit off in COMMAND.
+# step NAME COMMAND...: one line with the time it took; what COMMAND prints goes to
+# a log, in STEP_LOGS if that is set. Never in a condition: bash would switch
+# errexit off in COMMAND.
 step() {
 	local name=$1 log rc ticker='' start=$SECONDS dots
 	shift
 
-	log=$LOGDIR/${name//[^A-Za-z0-9._-]/-}.log
+	log=${STEP_LOGS:-$LOGDIR}/${name//[^A-Za-z0-9._-]/-}.log
 	dots=$(printf '%*s' $((${#name} < 40 ? 42 - ${#name} : 2)) '' | tr ' ' .)
 	if [[ $V == 1 ]]; then
 		info "$name: $(repeat_command "$@")"

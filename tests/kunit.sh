@@ -16,6 +16,7 @@ main() {
 	init "$@"
 	need_qemu
 	need_tools python3:python3
+	lock "kunit-$TO"
 	kunit "$CACHE/kunit/$TO" "$TO-${CONFIG:-base}" || rc=$?
 	cat "$CACHE/kunit/$TO/kunit"
 	exit "$rc"

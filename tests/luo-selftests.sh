@@ -84,7 +84,7 @@ plain_test() {
 }
 
 main() {
-	local out=${1:-$CACHE/test/luo-selftests} tree tests image work name failed=0
+	local out=${1:-$CACHE/luo-selftests/$TO} tree tests image work name failed=0
 
 	[[ $out != -* ]] || { usage; [[ $out == -h || $out == --help ]]; exit; }
 	init "$@"
@@ -93,6 +93,7 @@ main() {
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
 	tests=$tree/tools/testing/selftests/liveupdate
 	work=$HOST_BUILD/luo-$TO
+	lock "luo-selftests-$TO"
 	VM_DEVICES=()
 	mkdir -p "$work/headers" "$out"
 	step "LUO's selftests" build_programs

@@ -33,6 +33,7 @@ main() {
 	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
 	initrd=$("$ROOT/tests/build-guest.sh" "$next")
 	dir=$CACHE/run/$FROM-$TO-$DEVICES
+	lock "run-${dir##*/}"
 
 	vm_hierarchy "$DEVICES"
 	# Starting QEMU takes a time that grows with the square of the devices.

@@ -77,6 +77,7 @@ main() {
 	need_tools python3:python3
 	dir=$CACHE/scale/$FROM-$TO${COUNT:+-counted}
 	mkdir -p "$dir"
+	lock "scale-${dir##*/}"
 	"$ROOT/scripts/build-kernel.sh" "$FROM" base >/dev/null
 	"$ROOT/scripts/build-kernel.sh" "$TO" base >/dev/null
 

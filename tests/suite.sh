@@ -4,17 +4,28 @@
 # A suite of tests: runs those whose name matches PATTERN, prints KTAP, and at the
 # end "N passed, M failed". To be sourced after scripts/lib.sh.
 
-# start_suite NAME: the folder of the logs and of the results below the cache.
+# start_suite NAME: take a folder below the cache for logs and results, NAME, or
+# NAME-2 and so on while other runs of the suite have those. A run has its folder
+# until it and all that it started have ended.
 start_suite() {
+	local -i number=1
+	local taken
+
 	SUITE=$CACHE/$1
+	until exec {taken}>>"$CACHE/lock/suite-${SUITE##*/}" && flock -n "$taken"; do
+		exec {taken}>&-
+		number+=1
+		SUITE=$CACHE/$1-$number
+	done
+	((number == 1)) || info "another run of this suite is under way: this one writes to $SUITE"
 	KTAP=$SUITE/results.ktap
 	mkdir -p "$SUITE"
 	: >"$KTAP"
 	report "KTAP version 1"
 }
 
-# run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first. What
-# follows an @ in NAME tells apart rounds of one test.
+# run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first, and its
+# steps log there as well. What follows an @ in NAME tells apart rounds of one test.
 run() {
 	local name=$1 command=$2 dir start=$SECONDS rc=0
 	shift 2
@@ -24,7 +35,7 @@ run() {
 	dir=$SUITE/$name
 	rm -rf -- "$dir"
 	mkdir -p "$dir"
-	("$command" "$dir" "$@") >"$dir/result" 2>&1 </dev/null || rc=$?
+	(export STEP_LOGS=$dir && "$command" "$dir" "$@") >"$dir/result" 2>&1 </dev/null || rc=$?
 	result "$name" "$rc" "$((SECONDS - start))" "$dir"
 }
 

@@ -74,6 +74,11 @@ scanner() {
 	"$ROOT/tests/scan-console-test.sh"
 }
 
+# As do the numbers at the end.
+two_suites() {
+	"$ROOT/tests/suite-test.sh" "$1/folder"
+}
+
 # Whether all contenders agree. Nothing here depends on the time it takes.
 bench() {
 	env -u KERNEL -u COUNT "$ROOT/tests/bench.sh" --short
@@ -81,6 +86,7 @@ bench() {
 
 host_tests() {
 	run scanner scanner
+	run two-suites two_suites
 	run perf-report perf_report_test
 	run index index
 	run tool script check.sh tool

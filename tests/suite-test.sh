@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Two suites run at once in one cache: each counts its own results only, and none
+# writes to the other's logs.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+# shellcheck source=tests/suite.sh
+. "$ROOT/tests/suite.sh"
+
+usage() {
+	cat <<-END
+	Usage: ${0##*/} FOLDER
+
+	Runs tiny suites with a cache of their own in FOLDER, which is emptied first.
+	END
+}
+
+say_name() {
+	echo "of the suite $SUITE_NAME"
+}
+
+# await DIR FILE: until a suite has written FILE.
+await() {
+	local tries
+
+	for ((tries = 0; tries < 300; tries++)); do
+		[[ ! -e $2 ]] || return 0
+		sleep 0.1
+	done
+	echo "nobody wrote ${2##*/}"
+	return 1
+}
+
+# tiny_suite NAME FOLDER: the long suite begins before the short one, and ends
+# after it.
+tiny_suite() {
+	local SUITE_NAME=$1 folder=$2 PATTERN='*'
+
+	init --suite "$@"
+	start_suite tiny
+	run same say_name
+	case $SUITE_NAME in
+	long)
+		: >"$folder/begun"
+		run wait await "$folder/ended"
+		run last say_name
+		;;
+	short)
+		run bad false
+		;;
+	esac
+	grep -qx "of the suite $SUITE_NAME" "$SUITE/same/result" ||
+		echo "another suite wrote to $SUITE/same"
+	summary
+}
+
+# expect NAME TEXT RC FOUND-RC: the last line that a suite printed, and its status.
+expect() {
+	local last
+
+	last=$(tail -n 1 "$folder/$1")
+	[[ $last == "$2" && $3 == "$4" ]] && return
+	echo "the suite $1 ended with '$last' and $4, expected '$2' and $3; it printed:"
+	sed 's/^/    /' "$folder/$1"
+	return 1
+}
+
+main() {
+	local folder=${1:-} long rc bad=0
+
+	if [[ $folder == --suite ]]; then
+		tiny_suite "$2" "$3"
+		return
+	fi
+	[[ $folder && $folder != -* ]] || { usage; [[ $folder == -* ]]; exit; }
+	rm -rf -- "$folder"
+	mkdir -p "$folder"
+	export PCI_LIVEUPDATE_CACHE=$folder/cache
+
+	"$0" --suite long "$folder" >"$folder/long" 2>&1 &
+	long=$!
+	await "" "$folder/begun" || bad=1
+	rc=0
+	"$0" --suite short "$folder" >"$folder/short" 2>&1 || rc=$?
+	: >"$folder/ended"
+	expect short "1 passed, 1 failed" 1 "$rc" || bad=1
+	rc=0
+	wait "$long" || rc=$?
+	expect long "3 passed, 0 failed" 0 "$rc" || bad=1
+
+	# With nobody else there, a suite has its usual folder.
+	rc=0
+	"$0" --suite alone "$folder" >"$folder/alone" 2>&1 || rc=$?
+	expect alone "1 passed, 0 failed" 0 "$rc" || bad=1
+	if ! grep -qx "# results: $folder/cache/tiny/results.ktap" "$folder/alone"; then
+		echo "a suite that runs alone does not write to $folder/cache/tiny"
+		bad=1
+	fi
+	return "$bad"
+}
+
+main "$@"
