@@ -120,11 +120,9 @@ is_preserved() {
 	done
 }
 
-# dma DIR PRESERVE: a function that does DMA while the kernel is replaced. It can
-# reach all memory.
+# dma DIR PRESERVE: a function that does DMA while the kernel is replaced.
 dma() {
-	boot_kernels "$1" 7.2-base 7.3-base 32 "scenario=dma preserve=$2" \
-		-global edu.dma_mask=0xffffffff || return
+	boot_kernels "$1" 7.2-base 7.3-base 32 "scenario=dma preserve=$2" || return
 	guest_is_content "$1" second || return
 	console_is_clean "$1/console"
 }

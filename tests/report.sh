@@ -29,7 +29,7 @@ phases() {
 		since = $1
 	}
 	$2 == "start" { phase("start QEMU, boot the running kernel") }
-	$2 == "phase" && $3 == "bind" { phase("bind, write edu registers") }
+	$2 == "phase" && $3 == "bind" { phase("bind, start devices") }
 	$2 == "phase" && $3 == "preserve" { phase("preserve") }
 	$2 == "phase" && $3 == "load" { phase("load the next kernel") }
 	$2 == "phase" && $3 == "kexec" { phase("kexec, boot the next kernel") }
@@ -61,15 +61,19 @@ hierarchy() {
 				show(below[address], indent "   ")
 				continue
 			}
-			many = edus = 0
+			many = edus = nvmes = 0
 			for (; i <= n && slot(order[i]) == slot(address); i++) {
 				many += state[order[i]] == "present"
 				edus += id[order[i]] == "1234:11e8"
+				nvmes += id[order[i]] == "1b36:0010"
 			}
 			i--
 			printf "%s%s  %d preserved", indent,
 				slot(address) (many > 1 ? ".0-" many - 1 : ".0"), many
-			printf edus ? " (%d edu)\n" : "\n", edus
+			kinds = edus ? edus " edu" : ""
+			if (nvmes)
+				kinds = kinds (edus ? ", " : "") nvmes " nvme"
+			print kinds ? " (" kinds ")" : ""
 		}
 	}
 	END { show("00", "  ") }
@@ -77,8 +81,8 @@ hierarchy() {
 }
 
 main() {
-	local dir=${1:-} functions=${2:-} side ok bad found verdict=PASS
-	local -a edus
+	local dir=${1:-} functions=${2:-} side ok bad found dma verdict=PASS
+	local -a edus nvmes
 
 	[[ $# == 2 ]] || { usage; exit 1; }
 	init "$@"
@@ -89,6 +93,10 @@ main() {
 	read -r -a edus <<<"$(value edus)"
 	edus[0]=${edus[0]:-0}
 	edus[1]=${edus[1]:-0}
+	read -r -a nvmes <<<"$(value nvmes)"
+	nvmes[0]=${nvmes[0]:-0}
+	nvmes[1]=${nvmes[1]:-0}
+	dma=$(value dma)
 
 	printf '\nPCI live update: Linux %s to %s\n\n' \
 		"$(value 'release first')" "$(value 'release second')"
@@ -97,6 +105,8 @@ main() {
 	hierarchy
 	printf '\n  functions preserved      %s of %s\n' "${found:-0}" "$functions"
 	printf '  edu registers kept       %s of %s\n' "${edus[1]}" "${edus[0]}"
+	printf '  nvme controllers running %s of %s\n' "${nvmes[1]}" "${nvmes[0]}"
+	printf '  DMA during the kexec     %s\n' "${dma:-unknown}"
 	printf '  checks in the guest      %d of %d\n' "$ok" $((ok + bad))
 	grep ' not ok \| data failed ' "$side" | sed 's/^[^ ]* /    /' || true
 
@@ -107,7 +117,8 @@ main() {
 		sed 's/^/    /' "$dir/scan"
 		verdict=FAIL
 	fi
-	if [[ $found != "$functions" || ${edus[0]} != "${edus[1]}" || $bad != 0 ]] ||
+	if [[ $found != "$functions" || ${edus[0]} != "${edus[1]}" ||
+		${nvmes[0]} != "${nvmes[1]}" || $dma != arrived || $bad != 0 ]] ||
 		! grep -q ' end second$' "$side"; then
 		verdict=FAIL
 	fi

@@ -21,16 +21,24 @@ need_qemu() {
 # Devices of the machine that is being described.
 declare -a VM_DEVICES=()
 
-# add_slot BUS SLOT COUNT: functions 0..COUNT-1 (at most 8) of one slot. The
-# first is an edu, which has registers to keep; the others have one tiny BAR.
+# add_slot BUS SLOT COUNT [MODEL]: functions 0..COUNT-1 (at most 8) of one slot. The
+# first is an edu, which has registers to keep and does DMA; the second is a MODEL;
+# the others have one tiny BAR.
 add_slot() {
-	local bus=$1 slot=$2 count=$3 function=0
+	local bus=$1 slot=$2 count=$3 model=${4:-pvpanic-pci} function=0
 
 	((count > 0)) || return 0
 	VM_DEVICES+=(-device "edu,bus=$bus,addr=$slot.0,multifunction=on")
 	for ((function = 1; function < count; function++)); do
-		VM_DEVICES+=(-device "pvpanic-pci,bus=$bus,addr=$slot.$function")
+		VM_DEVICES+=(-device "$model,bus=$bus,addr=$slot.$function")
+		model=pvpanic-pci
 	done
+}
+
+# add_port_slot BUS COUNT: functions below a port. Any reset clears the registers of
+# an nvme controller, and none those of an edu. An nvme device needs PCIe.
+add_port_slot() {
+	add_slot "$1" 0 "$2" "nvme,serial=$1"
 }
 
 # add_root_port NAME SLOT
@@ -74,16 +82,17 @@ fill_conventional() {
 vm_hierarchy() {
 	local REMAINING=$1 TAKEN i
 
-	VM_DEVICES=()
+	# An edu reaches all memory that a guest has.
+	VM_DEVICES=(-global edu.dma_mask=0xffffffff)
 	add_root_port rp2 2
 	take 8
-	add_slot rp2 0 "$TAKEN"
+	add_port_slot rp2 "$TAKEN"
 	add_root_port rp3 3
 	add_switch switch rp3
 	take 8
-	add_slot switch.1 0 "$TAKEN"
+	add_port_slot switch.1 "$TAKEN"
 	take 8
-	add_slot switch.2 0 "$TAKEN"
+	add_port_slot switch.2 "$TAKEN"
 	for ((i = 1; REMAINING > 0; i++)); do
 		add_root_port "rp$((3 + i))" "$((3 + i))"
 		add_conventional "conventional$i" "rp$((3 + i))" "$i"

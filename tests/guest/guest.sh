@@ -83,7 +83,7 @@ functions_of() {
 # What the host puts below bridges is to be preserved, and what it puts on the
 # root bus is not.
 below_bridges() {
-	functions_of 1234:11e8 1b36:0011 | grep -v '^0000:00:'
+	functions_of 1234:11e8 1b36:0010 1b36:0011 | grep -v '^0000:00:'
 }
 
 on_root_bus() {
@@ -92,6 +92,10 @@ on_root_bus() {
 
 edus_below_bridges() {
 	functions_of 1234:11e8 | grep -v '^0000:00:'
+}
+
+nvmes_below_bridges() {
+	functions_of 1b36:0010 | grep -v '^0000:00:'
 }
 
 # bind ADDRESS...
@@ -114,7 +118,17 @@ config_write() {
 	done
 	# shellcheck disable=SC2059 # these are escapes
 	printf "$bytes" | dd of="$file" bs=$# seek=$((offset / $#)) \
-		conv=notrunc 2>/dev/null
+		conv=notrunc status=none
+}
+
+# reset ADDRESS: the function. In a shell of its own, for its complaint to be seen.
+reset() {
+	sh -c 'echo 1 >"$0"' "$PCI/devices/$1/reset"
+}
+
+# reset_below ADDRESS: all that is below the bridge.
+reset_below() {
+	sh -c 'echo 1 >"$0"' "$PCI/devices/$1/reset_subordinate"
 }
 
 count() {
@@ -130,36 +144,49 @@ bound() {
 	echo "$n"
 }
 
-# edu_register ADDRESS OFFSET: physical address of a register.
-edu_register() {
+# register ADDRESS OFFSET: physical address of a register in BAR 0.
+register() {
 	local start rest
 
 	read -r start rest <"$PCI/devices/$1/resource"
 	printf '0x%x\n' $((start + $2))
 }
 
+# bdf_number ADDRESS: a number that no other function has.
+bdf_number() {
+	local bdf=${1#*:}
+
+	echo $((0x$(echo "$bdf" | tr -d ':.')))
+}
+
 # The liveness check of edu keeps the complement of what was written, and its
 # DMA source address keeps what was written.
 edu_pattern() {
-	local bdf=${1#*:}
-
-	echo $((0x5a000000 + 0x$(echo "$bdf" | tr -d ':.')))
+	echo $((0x5a000000 + $(bdf_number "$1")))
 }
+
+# The edu that does DMA during the kexec. The source of its DMA is what edu-dma.c
+# calls EDU_BUFFER.
+EDU_DMA=
+EDU_BUFFER=$((0x40000))
 
 edu_write() {
 	echo 1 >"$PCI/devices/$1/enable"
-	devmem "$(edu_register "$1" 4)" 32 "$(edu_pattern "$1")"
-	devmem "$(edu_register "$1" 128)" 32 "$(edu_pattern "$1")"
+	devmem "$(register "$1" 4)" 32 "$(edu_pattern "$1")"
+	devmem "$(register "$1" 128)" 32 "$(edu_pattern "$1")"
 }
 
-# edu_holds ADDRESS: whether both registers still have what edu_write() wrote.
+# edu_holds ADDRESS: whether both registers still have what was written there. An
+# edu keeps them even through a reset.
 edu_holds() {
-	local live dma pattern
+	local live dma pattern source
 
 	pattern=$(edu_pattern "$1")
-	live=$(devmem "$(edu_register "$1" 4)" 32)
-	dma=$(devmem "$(edu_register "$1" 128)" 32)
-	[ $((live)) = $((~pattern & 0xffffffff)) ] && [ $((dma)) = "$pattern" ]
+	source=$pattern
+	[ "$1" != "$EDU_DMA" ] || source=$EDU_BUFFER
+	live=$(devmem "$(register "$1" 4)" 32)
+	dma=$(devmem "$(register "$1" 128)" 32)
+	[ $((live)) = $((~pattern & 0xffffffff)) ] && [ $((dma)) = "$source" ]
 }
 
 edus_that_hold() {
@@ -173,6 +200,84 @@ edus_that_hold() {
 	echo "$n"
 }
 
+# Registers of an nvme controller.
+NVME_CC=0x14
+NVME_CSTS=0x1c
+NVME_AQA=0x24
+NVME_ASQ=0x28
+NVME_ACQ=0x30
+
+# Enabled, with entries of 64 and 16 bytes as the specification wants them.
+NVME_CC_RUN=$((0x00460001))
+# 32 entries in each of the two queues for administration.
+NVME_AQA_QUEUES=$((0x001f001f))
+
+# nvme_queue ADDRESS: a page for a queue. Nobody tells the controller that there is
+# something in the queue, so it neither reads nor writes memory.
+nvme_queue() {
+	echo $((0x10000000 + $(bdf_number "$1") * 0x2000))
+}
+
+nvme_read() {
+	echo $(($(devmem "$(register "$1" "$2")" 32)))
+}
+
+nvme_write() {
+	devmem "$(register "$1" "$2")" 32 "$3"
+}
+
+# nvme_ready ADDRESS VALUE: wait until CSTS.RDY is VALUE.
+nvme_ready() {
+	local tries=0
+
+	while [ $(($(nvme_read "$1" $NVME_CSTS) & 1)) != "$2" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || return
+		usleep 10000
+	done
+}
+
+# nvme_start ADDRESS: bring a controller up. The BIOS may have done it before.
+nvme_start() {
+	local queue
+
+	queue=$(nvme_queue "$1")
+	echo 1 >"$PCI/devices/$1/enable"
+	nvme_write "$1" $NVME_CC 0
+	nvme_ready "$1" 0 || return
+	nvme_write "$1" $NVME_AQA $NVME_AQA_QUEUES
+	nvme_write "$1" $NVME_ASQ "$queue"
+	nvme_write "$1" $((NVME_ASQ + 4)) 0
+	nvme_write "$1" $NVME_ACQ $((queue + 0x1000))
+	nvme_write "$1" $((NVME_ACQ + 4)) 0
+	nvme_write "$1" $NVME_CC $NVME_CC_RUN
+	nvme_ready "$1" 1
+}
+
+# nvme_runs ADDRESS: whether a controller still is as nvme_start() has left it. Any
+# reset stops it.
+nvme_runs() {
+	local queue
+
+	queue=$(nvme_queue "$1")
+	# Memory decoding may be off; turning it on is no reset.
+	echo 1 >"$PCI/devices/$1/enable"
+	[ "$(nvme_read "$1" $NVME_CC)" = $NVME_CC_RUN ] &&
+		[ "$(nvme_read "$1" $NVME_CSTS)" = 1 ] &&
+		[ "$(nvme_read "$1" $NVME_AQA)" = $NVME_AQA_QUEUES ] &&
+		[ "$(nvme_read "$1" $NVME_ASQ)" = "$queue" ] &&
+		[ "$(nvme_read "$1" $NVME_ACQ)" = $((queue + 0x1000)) ]
+}
+
+nvmes_that_run() {
+	local address n=0
+
+	for address; do
+		! nvme_runs "$address" || n=$((n + 1))
+	done
+	echo "$n"
+}
+
 # preserve SESSION ADDRESS...: prints the ID of the process that holds it.
 preserve() {
 	pci-liveupdate -q preserve --background "$@"
@@ -181,6 +286,11 @@ preserve() {
 # log_has TEXT: whether the kernel has said it.
 log_has() {
 	dmesg | grep -qF "$1"
+}
+
+# absent: how many devices of the record are not there.
+absent() {
+	awk '$5 == "absent" { n++ } END { print n + 0 }' "$RECORD"
 }
 
 # records SIDE [KIND]: addresses in the record.
@@ -218,6 +328,17 @@ run_next() {
 	sync
 	kexec -e
 	die "the next kernel runs"
+}
+
+# run_next_with_dma EDU: the same, while the edu writes to memory that is preserved.
+# The edu has to be a bus master.
+run_next_with_dma() {
+	say "end first"
+	say "phase kexec"
+	sync
+	edu-dma start "$1" >/tmp/out 2>&1
+	sed 's/^/data failed /' /tmp/out >&3
+	die "the edu begins and the next kernel runs"
 }
 
 # check_leaks: in a kernel with kmemleak, which only believes in a leak that is

@@ -16,11 +16,7 @@ first() {
 		check "the edu is preserved" preserve vm $edu
 	fi
 	load_next
-	say "end first"
-	say "phase kexec"
-	edu-dma start "$edu" >/tmp/out 2>&1
-	sed 's/^/data failed /' /tmp/out >&3
-	die "the edu begins and the next kernel runs"
+	run_next_with_dma "$edu"
 }
 
 second() {

@@ -5,12 +5,23 @@
 # What cannot be preserved is refused, with a line that says why. The machine has
 # an nvme device with VFs.
 
-NVME=1b36:0010
+sriov_pf() {
+	local file
+
+	for file in "$PCI"/devices/*/sriov_totalvfs; do
+		basename "${file%/*}"
+	done
+}
+
+# On its bus there are also its VFs.
+below_other_bridges() {
+	below_bridges | grep -v "^$1:"
+}
 
 first() {
 	local pf vf port
 
-	pf=$(functions_of "$NVME")
+	pf=$(sriov_pf)
 	echo pci-pf-stub >"$PCI/devices/$pf/driver_override"
 	echo "$pf" >"$PCI/drivers_probe"
 	echo 2 >"$PCI/devices/$pf/sriov_numvfs"
@@ -31,7 +42,7 @@ first() {
 	check "preserving a bridge fails" not pci-liveupdate preserve -b vm1 "$port"
 
 	check_same "nothing is in the record" "$(records outgoing)" ""
-	all=$(below_bridges)
+	all=$(below_other_bridges "${pf%:*}")
 	bind $all
 	check "one that is refused leaves none preserved" \
 		not pci-liveupdate preserve -b vm1 $all "$vf"

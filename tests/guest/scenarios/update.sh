@@ -2,13 +2,19 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
-# A live update of everything below bridges, in two sessions.
+# A live update of everything below bridges, in two sessions. Controllers run and
+# DMA is under way meanwhile: a reset would stop both.
+
+dma_edu() {
+	edus_below_bridges | tail -n 1
+}
 
 first() {
-	local all edus half bystanders
+	local all edus nvmes half bystanders
 
 	all=$(below_bridges)
 	edus=$(edus_below_bridges)
+	nvmes=$(nvmes_below_bridges)
 	bystanders=$(on_root_bus)
 	half=$(($(count $all) / 2))
 
@@ -16,6 +22,10 @@ first() {
 	bind $all $bystanders
 	for edu in $edus; do
 		edu_write "$edu"
+	done
+	config_write "$(dma_edu)" 4 06 00
+	for nvme in $nvmes; do
+		check "controller $nvme comes up" nvme_start "$nvme"
 	done
 
 	say "phase preserve"
@@ -34,14 +44,17 @@ first() {
 
 	say "phase load"
 	load_next
-	run_next
+	run_next_with_dma "$(dma_edu)"
 }
 
 second() {
-	local all edus bystanders before size freed
+	local all edus nvmes bystanders before size freed
 
 	all=$(below_bridges)
 	edus=$(edus_below_bridges)
+	nvmes=$(nvmes_below_bridges)
+	# shellcheck disable=SC2034 # edu_holds() reads it
+	EDU_DMA=$(dma_edu)
 	bystanders=$(on_root_bus)
 	records incoming function >/tmp/functions
 
@@ -53,7 +66,7 @@ second() {
 	check_same "the same functions are preserved at the same addresses" \
 		"$(cat /tmp/functions)" "$all"
 	check_same "every device of the record is present" \
-		"$(grep -c ' absent$' "$RECORD")" 0
+		"$(absent)" 0
 	for address in $bystanders; do
 		check "$address was not preserved" \
 			not grep -q "^incoming $address " "$RECORD"
@@ -61,6 +74,13 @@ second() {
 	say "data edus $(count $edus) $(edus_that_hold $edus)"
 	check_same "each edu below a bridge has its registers" \
 		"$(edus_that_hold $edus)" "$(count $edus)"
+	say "data nvmes $(count $nvmes) $(nvmes_that_run $nvmes)"
+	check_same "each nvme controller still runs" \
+		"$(nvmes_that_run $nvmes)" "$(count $nvmes)"
+	edu-dma check >/tmp/dma 2>&1
+	check "what the edu wrote during the kexec is in the memory" [ ! -s /tmp/dma ] ||
+		sed 's/^/data failed /' /tmp/dma >&3
+	say "data dma $([ -s /tmp/dma ] && echo lost || echo arrived)"
 
 	say "phase finish"
 	bind $all
@@ -77,5 +97,10 @@ second() {
 	# The root, the bitmap and the directory of buses came back at boot.
 	check "the memory of the record comes back ($freed of $size kB)" \
 		[ "$freed" -ge $((size - 16)) ]
-}
 
+	# So that it is known that the check above would have seen a reset.
+	for nvme in $nvmes; do
+		check "controller $nvme can be reset" reset "$nvme"
+		check "a reset stops controller $nvme" not nvme_runs "$nvme"
+	done
+}
