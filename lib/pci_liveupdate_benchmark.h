@@ -8,16 +8,12 @@
 
 #include <linux/bitops.h>
 #include <linux/compiler.h>
+#include <linux/kho/abi/pci.h>
 #include <linux/types.h>
 
-/* A function: segment << 16 | BDF. */
-#define BENCH_KEY(segment, bdf)		((u32)(segment) << 16 | (bdf))
-#define BENCH_SEGMENT(key)		((key) >> 16)
-#define BENCH_BDF(key)			((u16)(key))
-
-/* Buses of a segment: segment << 16 | first << 8 | last. */
-#define BENCH_RANGE(segment, first, last) \
-	((u32)(segment) << 16 | (first) << 8 | (last))
+/* Buses of a segment take the place of a function in its key. */
+#define BENCH_RANGE(segment, first, last)				\
+	PCI_SER_KEY(segment, (first) << 8 | (last))
 #define BENCH_FIRST_BUS(range)		((u8)((range) >> 8))
 #define BENCH_LAST_BUS(range)		((u8)(range))
 
@@ -38,12 +34,12 @@ enum bench_order {
 /**
  * struct bench_calls - Calls of one kind, in the order they are made.
  * @nr:  Number of calls.
- * @key: What each is about, BENCH_KEY() or BENCH_RANGE().
- * @dev: Which device that is, from 0: what stands for a struct pci_dev *.
+ * @key: The function of each, or BENCH_RANGE().
+ * @dev: Number of that device, from 0: it stands for a struct pci_dev *.
  */
 struct bench_calls {
 	u32 nr;
-	u32 *key;
+	pci_ser_key_t *key;
 	u32 *dev;
 };
 
@@ -117,7 +113,7 @@ struct bench_contender {
  */
 static __always_inline u64
 bench_each(void *record, const struct bench_calls *calls,
-	   u64 (*op)(void *record, u32 key, u32 dev))
+	   u64 (*op)(void *record, pci_ser_key_t key, u32 dev))
 {
 	u64 sum = 0;
 

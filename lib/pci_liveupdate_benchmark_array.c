@@ -89,13 +89,15 @@ static size_t array_bytes(void *record)
 	return PAGE_SIZE << get_order(size);
 }
 
-static __always_inline u64 array_key(const struct array_device_ser *device)
+static __always_inline pci_ser_key_t
+array_key(const struct array_device_ser *device)
 {
-	return (u64)device->domain << 16 | device->bdf;
+	return PCI_SER_KEY(device->domain, device->bdf);
 }
 
 /* Where the first device is that is not less than @key. */
-static __always_inline u32 array_position(const struct array_ser *ser, u32 key)
+static __always_inline u32 array_position(const struct array_ser *ser,
+					  pci_ser_key_t key)
 {
 	u32 first = 0, end = ser->nr_devices;
 
@@ -111,7 +113,7 @@ static __always_inline u32 array_position(const struct array_ser *ser, u32 key)
 }
 
 static __always_inline struct array_device_ser *
-array_find(struct array_ser *ser, u32 key)
+array_find(struct array_ser *ser, pci_ser_key_t key)
 {
 	u32 i = array_position(ser, key);
 
@@ -120,7 +122,7 @@ array_find(struct array_ser *ser, u32 key)
 	return &ser->devices[i];
 }
 
-static __always_inline u64 array_preserve(void *record, u32 key, u32 dev)
+static __always_inline u64 array_preserve(void *record, pci_ser_key_t key, u32 dev)
 {
 	struct array_ser *ser = record;
 	u32 i;
@@ -132,8 +134,8 @@ static __always_inline u64 array_preserve(void *record, u32 key, u32 dev)
 	memmove(&ser->devices[i + 1], &ser->devices[i],
 		(ser->nr_devices - i) * sizeof(*ser->devices));
 	ser->devices[i] = (struct array_device_ser) {
-		.domain = BENCH_SEGMENT(key),
-		.bdf = BENCH_BDF(key),
+		.domain = PCI_SER_KEY_DOMAIN(key),
+		.bdf = PCI_SER_KEY_BDF(key),
 		.refcount = 1,
 	};
 	ser->nr_devices++;
@@ -142,7 +144,7 @@ static __always_inline u64 array_preserve(void *record, u32 key, u32 dev)
 
 BENCH_ALL(array_preserve);
 
-static __always_inline u64 array_unpreserve(void *record, u32 key, u32 dev)
+static __always_inline u64 array_unpreserve(void *record, pci_ser_key_t key, u32 dev)
 {
 	struct array_ser *ser = record;
 	struct array_device_ser *device = array_find(ser, key);
@@ -158,7 +160,7 @@ static __always_inline u64 array_unpreserve(void *record, u32 key, u32 dev)
 
 BENCH_ALL(array_unpreserve);
 
-static __always_inline u64 array_look_up(void *record, u32 key, u32 dev)
+static __always_inline u64 array_look_up(void *record, pci_ser_key_t key, u32 dev)
 {
 	struct array_device_ser *device = array_find(record, key);
 
@@ -167,12 +169,12 @@ static __always_inline u64 array_look_up(void *record, u32 key, u32 dev)
 
 BENCH_ALL(array_look_up);
 
-static __always_inline u64 array_any(void *record, u32 range, u32 dev)
+static __always_inline u64 array_any(void *record, pci_ser_key_t range, u32 dev)
 {
-	u32 first = BENCH_KEY(BENCH_SEGMENT(range),
-			      BENCH_FIRST_BUS(range) << 8);
-	u32 last = BENCH_KEY(BENCH_SEGMENT(range),
-			     BENCH_LAST_BUS(range) << 8 | 0xff);
+	u32 domain = PCI_SER_KEY_DOMAIN(range);
+	pci_ser_key_t first = PCI_SER_KEY(domain, BENCH_FIRST_BUS(range) << 8);
+	pci_ser_key_t last = PCI_SER_KEY(domain,
+					 BENCH_LAST_BUS(range) << 8 | 0xff);
 	struct array_ser *ser = record;
 
 	for (u32 i = array_position(ser, first);
@@ -185,7 +187,7 @@ static __always_inline u64 array_any(void *record, u32 range, u32 dev)
 
 BENCH_ALL(array_any);
 
-static __always_inline u64 array_finish(void *record, u32 key, u32 dev)
+static __always_inline u64 array_finish(void *record, pci_ser_key_t key, u32 dev)
 {
 	struct array_device_ser *device = array_find(record, key);
 
@@ -197,7 +199,7 @@ static __always_inline u64 array_finish(void *record, u32 key, u32 dev)
 
 BENCH_ALL(array_finish);
 
-static __always_inline u64 array_again(void *record, u32 key, u32 dev)
+static __always_inline u64 array_again(void *record, pci_ser_key_t key, u32 dev)
 {
 	array_find(record, key)->refcount = 1;
 	return 1;

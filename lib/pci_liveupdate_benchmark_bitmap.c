@@ -44,7 +44,7 @@ static void floor_destroy(void *record)
 	bench_free(record);
 }
 
-static __always_inline u64 floor_preserve(void *record, u32 key, u32 dev)
+static __always_inline u64 floor_preserve(void *record, pci_ser_key_t key, u32 dev)
 {
 	set_bit(key, ((struct floor_record *)record)->bits);
 	return 1;
@@ -52,7 +52,7 @@ static __always_inline u64 floor_preserve(void *record, u32 key, u32 dev)
 
 BENCH_ALL(floor_preserve);
 
-static __always_inline u64 floor_finish(void *record, u32 key, u32 dev)
+static __always_inline u64 floor_finish(void *record, pci_ser_key_t key, u32 dev)
 {
 	clear_bit(key, ((struct floor_record *)record)->bits);
 	return 1;
@@ -60,16 +60,16 @@ static __always_inline u64 floor_finish(void *record, u32 key, u32 dev)
 
 BENCH_ALL(floor_finish);
 
-static __always_inline u64 floor_look_up(void *record, u32 key, u32 dev)
+static __always_inline u64 floor_look_up(void *record, pci_ser_key_t key, u32 dev)
 {
 	return test_bit(key, ((struct floor_record *)record)->bits);
 }
 
 BENCH_ALL(floor_look_up);
 
-static __always_inline u64 floor_any(void *record, u32 range, u32 dev)
+static __always_inline u64 floor_any(void *record, pci_ser_key_t range, u32 dev)
 {
-	unsigned long base = BENCH_SEGMENT(range) * SEGMENT_BITS;
+	unsigned long base = PCI_SER_KEY_DOMAIN(range) * SEGMENT_BITS;
 	unsigned long first = base + (BENCH_FIRST_BUS(range) << 8);
 	unsigned long end = base + ((BENCH_LAST_BUS(range) + 1) << 8);
 

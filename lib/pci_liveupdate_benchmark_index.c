@@ -50,19 +50,23 @@ static const struct pci_function_ser entries[4] = {
 	{ .vendor = 0x10de, .device = 0x20b5, .bar_shift = { 24, 36, 0, 25 } },
 };
 
-static __always_inline u64 index_preserve(void *record, u32 key, u32 dev)
+static __always_inline u64 index_preserve(void *record, pci_ser_key_t key, u32 dev)
 {
-	return !pci_liveupdate_index_add(record, BENCH_SEGMENT(key),
-					 BENCH_BDF(key),
+	return !pci_liveupdate_index_add(record, key,
 					 &entries[dev % ARRAY_SIZE(entries)]);
 }
 
 BENCH_ALL(index_preserve);
 
-static __always_inline u64 index_finish(void *record, u32 key, u32 dev)
+static __always_inline u64 index_finish(void *record, pci_ser_key_t key, u32 dev)
 {
-	return pci_liveupdate_index_remove(record, BENCH_SEGMENT(key),
-					   BENCH_BDF(key));
+	struct pci_liveupdate_slot slot;
+
+	if (!pci_liveupdate_index_find(record, key, &slot))
+		return 0;
+
+	pci_liveupdate_index_remove(record, &slot);
+	return 1;
 }
 
 u64 bench_index_finish(void *record, const struct bench_calls *calls)
@@ -75,10 +79,11 @@ u64 bench_index_unpreserve(void *record, const struct bench_calls *calls)
 	return bench_each(record, calls, index_finish);
 }
 
-static __always_inline u64 index_look_up(void *record, u32 key, u32 dev)
+static __always_inline u64 index_look_up(void *record, pci_ser_key_t key, u32 dev)
 {
-	return pci_liveupdate_index_contains(record, BENCH_SEGMENT(key),
-					     BENCH_BDF(key));
+	struct pci_liveupdate_slot slot;
+
+	return pci_liveupdate_index_find(record, key, &slot);
 }
 
 u64 bench_index_look_up(void *record, const struct bench_calls *calls)
@@ -86,20 +91,21 @@ u64 bench_index_look_up(void *record, const struct bench_calls *calls)
 	return bench_each(record, calls, index_look_up);
 }
 
-/* What enumeration asks for: who it is, and what is known of it. */
-static __always_inline u64 index_look_up_entry(void *record, u32 key, u32 dev)
+/* As enumeration does: find the function, and get its entry. */
+static __always_inline u64 index_look_up_entry(void *record, pci_ser_key_t key, u32 dev)
 {
 	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
 
-	return !IS_ERR(pci_liveupdate_index_entry(record, BENCH_SEGMENT(key),
-						  BENCH_BDF(key), &damage));
+	return pci_liveupdate_index_find(record, key, &slot) &&
+	       !IS_ERR(pci_liveupdate_index_entry(record, &slot, &damage));
 }
 
 BENCH_ALL(index_look_up_entry);
 
-static __always_inline u64 index_any(void *record, u32 range, u32 dev)
+static __always_inline u64 index_any(void *record, pci_ser_key_t range, u32 dev)
 {
-	return pci_liveupdate_index_any(record, BENCH_SEGMENT(range),
+	return pci_liveupdate_index_any(record, PCI_SER_KEY_DOMAIN(range),
 					BENCH_FIRST_BUS(range),
 					BENCH_LAST_BUS(range));
 }

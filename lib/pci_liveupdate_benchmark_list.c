@@ -102,8 +102,8 @@ static int list_index(void *p)
 		if (!device->refcount)
 			continue;
 		err = xa_insert(&record->devices,
-				BENCH_KEY(device->domain, device->bdf), device,
-				GFP_KERNEL);
+				PCI_SER_KEY(device->domain, device->bdf),
+				device, GFP_KERNEL);
 		if (err)
 			return err;
 	}
@@ -149,7 +149,7 @@ static struct list_device_ser *list_append(struct list_record *record,
 	return device;
 }
 
-static __always_inline u64 list_preserve(void *p, u32 key, u32 dev)
+static __always_inline u64 list_preserve(void *p, pci_ser_key_t key, u32 dev)
 {
 	struct list_device_ser *device;
 	struct list_record *record = p;
@@ -166,8 +166,8 @@ static __always_inline u64 list_preserve(void *p, u32 key, u32 dev)
 		return 0;
 
 	*device = (struct list_device_ser) {
-		.domain = BENCH_SEGMENT(key),
-		.bdf = BENCH_BDF(key),
+		.domain = PCI_SER_KEY_DOMAIN(key),
+		.bdf = PCI_SER_KEY_BDF(key),
 		.refcount = 1,
 	};
 	record->driver_data[dev] = device;
@@ -177,7 +177,7 @@ static __always_inline u64 list_preserve(void *p, u32 key, u32 dev)
 BENCH_ALL(list_preserve);
 
 /* The same in both kernels: struct pci_dev knows its entry. */
-static __always_inline u64 list_finish(void *p, u32 key, u32 dev)
+static __always_inline u64 list_finish(void *p, pci_ser_key_t key, u32 dev)
 {
 	struct list_record *record = p;
 	struct list_device_ser *device = record->driver_data[dev];
@@ -190,7 +190,7 @@ static __always_inline u64 list_finish(void *p, u32 key, u32 dev)
 
 BENCH_ALL(list_finish);
 
-static __always_inline u64 list_look_up(void *p, u32 key, u32 dev)
+static __always_inline u64 list_look_up(void *p, pci_ser_key_t key, u32 dev)
 {
 	struct list_record *record = p;
 	struct list_device_ser *device = xa_load(&record->devices, key);
@@ -203,12 +203,12 @@ static __always_inline u64 list_look_up(void *p, u32 key, u32 dev)
 
 BENCH_ALL(list_look_up);
 
-static __always_inline u64 list_any(void *p, u32 range, u32 dev)
+static __always_inline u64 list_any(void *p, pci_ser_key_t range, u32 dev)
 {
-	unsigned long last = BENCH_KEY(BENCH_SEGMENT(range),
-				       BENCH_LAST_BUS(range) << 8 | 0xff);
-	unsigned long key = BENCH_KEY(BENCH_SEGMENT(range),
-				      BENCH_FIRST_BUS(range) << 8);
+	u32 domain = PCI_SER_KEY_DOMAIN(range);
+	unsigned long last = PCI_SER_KEY(domain,
+					 BENCH_LAST_BUS(range) << 8 | 0xff);
+	unsigned long key = PCI_SER_KEY(domain, BENCH_FIRST_BUS(range) << 8);
 	struct list_record *record = p;
 	struct list_device_ser *device;
 
@@ -221,7 +221,7 @@ static __always_inline u64 list_any(void *p, u32 range, u32 dev)
 
 BENCH_ALL(list_any);
 
-static __always_inline u64 list_again(void *p, u32 key, u32 dev)
+static __always_inline u64 list_again(void *p, pci_ser_key_t key, u32 dev)
 {
 	struct list_record *record = p;
 	struct list_device_ser *device = record->driver_data[dev];

@@ -34,14 +34,14 @@ static void radix_destroy(void *record)
 	kfree(record);
 }
 
-static __always_inline u64 radix_preserve(void *record, u32 key, u32 dev)
+static __always_inline u64 radix_preserve(void *record, pci_ser_key_t key, u32 dev)
 {
 	return !kho_radix_add_key(record, key);
 }
 
 BENCH_ALL(radix_preserve);
 
-static __always_inline u64 radix_finish(void *record, u32 key, u32 dev)
+static __always_inline u64 radix_finish(void *record, pci_ser_key_t key, u32 dev)
 {
 	kho_radix_del_key(record, key);
 	return 1;
@@ -68,7 +68,7 @@ radix_leaf(struct kho_radix_tree *tree, unsigned long key)
 	return (struct kho_radix_leaf *)node;
 }
 
-static __always_inline u64 radix_look_up(void *record, u32 key, u32 dev)
+static __always_inline u64 radix_look_up(void *record, pci_ser_key_t key, u32 dev)
 {
 	struct kho_radix_leaf *leaf = radix_leaf(record, key);
 
@@ -79,10 +79,10 @@ static __always_inline u64 radix_look_up(void *record, u32 key, u32 dev)
 BENCH_ALL(radix_look_up);
 
 /* The buses below a bridge of the benchmark are never in two leaves. */
-static __always_inline u64 radix_any(void *record, u32 range, u32 dev)
+static __always_inline u64 radix_any(void *record, pci_ser_key_t range, u32 dev)
 {
-	unsigned long first = BENCH_KEY(BENCH_SEGMENT(range),
-					BENCH_FIRST_BUS(range) << 8);
+	unsigned long first = PCI_SER_KEY(PCI_SER_KEY_DOMAIN(range),
+					  BENCH_FIRST_BUS(range) << 8);
 	unsigned long nr = (BENCH_LAST_BUS(range) -
 			    BENCH_FIRST_BUS(range) + 1) << 8;
 	struct kho_radix_leaf *leaf = radix_leaf(record, first);

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Benchmark of the index of preserved PCI functions: the index without what it
- * knows of each function, which is what the other contenders keep.
+ * Benchmark of the index of preserved PCI functions: the index without entries,
+ * since the other contenders keep none.
  *
- * This is the index, compiled once more under other names: what it adds a
- * function with is static, and the last step that it does not share with
- * pci_liveupdate_index_add() is that which is left out.
+ * This is the index, compiled once more under other names, as it adds functions
+ * with static ones: all of pci_liveupdate_index_add() but the copy of the entry.
  */
 
 #define pci_liveupdate_index_add		bench_set_index_add
 #define pci_liveupdate_index_alloc_pages	bench_set_index_alloc_pages
 #define pci_liveupdate_index_any		bench_set_index_any
-#define pci_liveupdate_index_contains		bench_set_index_contains
 #define pci_liveupdate_index_count_marked	bench_set_index_count_marked
 #define pci_liveupdate_index_create		bench_set_index_create
 #define pci_liveupdate_index_destroy		bench_set_index_destroy
 #define pci_liveupdate_index_entry		bench_set_index_entry
+#define pci_liveupdate_index_find		bench_set_index_find
 #define pci_liveupdate_index_mark		bench_set_index_mark
 #define pci_liveupdate_index_marked		bench_set_index_marked
 #define pci_liveupdate_index_next		bench_set_index_next
@@ -27,30 +26,17 @@
 
 #include "pci_liveupdate_benchmark.h"
 
-static noinline bool set_add_first(struct pci_liveupdate_index *index,
-				   u32 domain, u16 bdf)
+/* pci_liveupdate_index_add() without the entry; as that, not inlined. */
+static noinline bool set_add(struct pci_liveupdate_index *index,
+			     pci_ser_key_t key)
 {
-	struct pci_liveupdate_segment *seg;
-
-	seg = index_make_room(index, domain, BDF_BUS(bdf));
-	return !IS_ERR(seg) && index_set(index, seg, bdf);
+	return !IS_ERR(index_set(index, key));
 }
 
-/* pci_liveupdate_index_add() but for the entry, and a call as that is one. */
-static noinline bool set_add(struct pci_liveupdate_index *index, u32 domain,
-			     u16 bdf)
+static __always_inline u64 set_preserve(void *record, pci_ser_key_t key,
+					u32 dev)
 {
-	struct pci_liveupdate_segment *seg = index_low_segment(index, domain);
-
-	if (likely(seg && test_bit(BDF_BUS(bdf), seg->busy)))
-		return index_set(index, seg, bdf);
-
-	return set_add_first(index, domain, bdf);
-}
-
-static __always_inline u64 set_preserve(void *record, u32 key, u32 dev)
-{
-	return set_add(record, BENCH_SEGMENT(key), BENCH_BDF(key));
+	return set_add(record, key);
 }
 
 BENCH_ALL(set_preserve);

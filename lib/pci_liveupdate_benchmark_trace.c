@@ -52,27 +52,28 @@ static u32 per_segment(const struct bench_trace *trace)
 }
 
 /* The key of a device. Devices are numbered in the order of their keys. */
-static u32 device_key(const struct bench_trace *trace, u32 dev)
+static pci_ser_key_t device_key(const struct bench_trace *trace, u32 dev)
 {
 	switch (trace->layout) {
 	case BENCH_BUS:
-		return BENCH_KEY(dev / BUSES, dev % BUSES << 8);
+		return PCI_SER_KEY(dev / BUSES, dev % BUSES << 8);
 	case BENCH_SEGMENT_EACH:
-		return BENCH_KEY(dev, 0);
+		return PCI_SER_KEY(dev, 0);
 	default:
-		return BENCH_KEY(dev / per_segment(trace),
+		return PCI_SER_KEY(dev / per_segment(trace),
 				 dev % per_segment(trace));
 	}
 }
 
 /* A function that is not there: in the same segment, if there is room. */
-static u32 missing_key(const struct bench_trace *trace, u32 key)
+static pci_ser_key_t missing_key(const struct bench_trace *trace,
+				 pci_ser_key_t key)
 {
 	if (trace->layout != BENCH_DENSE)
 		return key | 1;
 	if (per_segment(trace) <= BDFS / 2)
 		return key + per_segment(trace);
-	return key + BENCH_KEY(trace->nr_segments, 0);
+	return key + PCI_SER_KEY(trace->nr_segments, 0);
 }
 
 /* Shuffle @nr groups; group i starts at start[i]. */
@@ -150,10 +151,10 @@ static void calls_fill(const struct bench_trace *trace,
 static void fill_any(struct bench_trace *trace)
 {
 	for (u32 i = 0; i < trace->any.nr; i++) {
-		u32 key = trace->hit.key[i];
-		u32 bus = BENCH_BDF(key) >> 8 & ~(BRIDGE_BUSES - 1);
+		pci_ser_key_t key = trace->hit.key[i];
+		u8 bus = PCI_SER_KEY_BDF(key) >> 8 & ~(BRIDGE_BUSES - 1);
 
-		trace->any.key[i] = BENCH_RANGE(BENCH_SEGMENT(key), bus,
+		trace->any.key[i] = BENCH_RANGE(PCI_SER_KEY_DOMAIN(key), bus,
 						bus + BRIDGE_BUSES - 1);
 		trace->any.dev[i] = trace->hit.dev[i];
 	}

@@ -58,9 +58,7 @@ static void preserve_describes(struct kunit *test)
 
 		if (!(api_with_bridges(ALL_FUNCTIONS) & BIT(fn)))
 			continue;
-		entry = pci_liveupdate_index_entry(t->out.obj, DOMAIN,
-						   model_bdf(&t->model, fn),
-						   &damage);
+		entry = test_index_entry(t->out.obj, api_key(t, fn), &damage);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
 		KUNIT_EXPECT_MEMEQ(test, entry, &want, sizeof(want));
 		cases++;

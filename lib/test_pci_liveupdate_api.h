@@ -117,12 +117,16 @@ static inline void api_finish(struct api_test *t, enum model_fn fn)
 	pci_liveupdate_incoming_finish(t->devs[fn]);
 }
 
+static inline pci_ser_key_t api_key(struct api_test *t, enum model_fn fn)
+{
+	return PCI_SER_KEY(t->model.domain, model_bdf(&t->model, fn));
+}
+
 static inline bool api_contains(struct api_test *t,
 				struct pci_liveupdate_index *index,
 				enum model_fn fn)
 {
-	return pci_liveupdate_index_contains(index, t->model.domain,
-					     model_bdf(&t->model, fn));
+	return test_index_contains(index, api_key(t, fn));
 }
 
 #endif /* _LIB_TEST_PCI_LIVEUPDATE_API_H */

@@ -206,17 +206,14 @@ copy_index(struct kunit *test, struct pci_liveupdate_index *from)
 	struct pci_liveupdate_index *to = pci_liveupdate_index_create();
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
-	u64 pos;
+	pci_ser_key_t key;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(to));
-	pci_liveupdate_index_for_each(from, pos) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
-
-		entry = pci_liveupdate_index_entry(from, domain, bdf, &damage);
+	pci_liveupdate_index_for_each(from, key) {
+		entry = test_index_entry(from, key, &damage);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
-		KUNIT_ASSERT_EQ(test, 0, pci_liveupdate_index_add(to, domain,
-								  bdf, entry));
+		KUNIT_ASSERT_EQ(test, 0,
+				pci_liveupdate_index_add(to, key, entry));
 	}
 
 	return to;
@@ -249,16 +246,14 @@ void api_live_update(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 	struct pci_liveupdate_index *copy = copy_index(test, t->out.obj);
-	u64 pos;
+	pci_ser_key_t key;
 
 	t->has_rec = true;
 	test_record_hand_over(test, &t->rec, copy);
 
 	/* What the outgoing kernel does not do: here it goes on. */
-	pci_liveupdate_index_for_each(t->out.obj, pos)
-		pci_liveupdate_index_remove(t->out.obj,
-					    PCI_LIVEUPDATE_POS_DOMAIN(pos),
-					    PCI_LIVEUPDATE_POS_BDF(pos));
+	pci_liveupdate_index_for_each(t->out.obj, key)
+		test_index_remove(t->out.obj, key);
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
 		if (t->devs[fn])
 			clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING,

@@ -419,13 +419,14 @@ static void incoming_accesses(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(index));
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
 		u16 bdf = model_bdf(&t->model, fn);
+		pci_ser_key_t other = PCI_SER_KEY(DOMAIN + 1, bdf);
+		pci_ser_key_t neighbour = PCI_SER_KEY(DOMAIN, bdf ^ 0x48);
 
 		KUNIT_ASSERT_EQ(test, 0,
-				pci_liveupdate_index_add(index, DOMAIN + 1,
-							 bdf, &entry));
+				pci_liveupdate_index_add(index, other, &entry));
 		KUNIT_ASSERT_EQ(test, 0,
-				pci_liveupdate_index_add(index, DOMAIN,
-							 bdf ^ 0x48, &entry));
+				pci_liveupdate_index_add(index, neighbour,
+							 &entry));
 	}
 	t->has_rec = true;
 	test_record_hand_over(test, &t->rec, index);

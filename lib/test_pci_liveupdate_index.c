@@ -60,8 +60,9 @@ static struct pci_function_ser entry_of(u32 domain, u16 bdf)
 static int add(struct index_test *t, u32 domain, u16 bdf)
 {
 	struct pci_function_ser entry = entry_of(domain, bdf);
+	pci_ser_key_t key = PCI_SER_KEY(domain, bdf);
 
-	return pci_liveupdate_index_add(t->index, domain, bdf, &entry);
+	return pci_liveupdate_index_add(t->index, key, &entry);
 }
 
 static void create(struct kunit *test)
@@ -114,16 +115,16 @@ static void expect_same(struct kunit *test, u32 domain,
 	struct pci_liveupdate_damage damage;
 	unsigned long bdf = find_first_bit(model, PCI_SER_BDFS);
 	unsigned int wrong = 0, cases = 0;
-	u64 pos;
+	pci_ser_key_t key;
 
 	for (unsigned int i = 0; i < PCI_SER_BDFS; i++, cases++) {
 		const struct pci_function_ser *entry;
 		struct pci_function_ser want = entry_of(domain, i);
 
-		wrong += pci_liveupdate_index_contains(t->index, domain, i) !=
+		key = PCI_SER_KEY(domain, i);
+		wrong += test_index_contains(t->index, key) !=
 			 test_bit(i, model);
-		entry = pci_liveupdate_index_entry(t->index, domain, i,
-						   &damage);
+		entry = test_index_entry(t->index, key, &damage);
 		if (test_bit(i, model))
 			wrong += IS_ERR(entry) ||
 				 memcmp(entry, &want, sizeof(want));
@@ -133,8 +134,8 @@ static void expect_same(struct kunit *test, u32 domain,
 	KUNIT_EXPECT_EQ(test, cases, 65536);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 
-	pci_liveupdate_index_for_each(t->index, pos) {
-		wrong += pos != PCI_LIVEUPDATE_POS(domain, bdf);
+	pci_liveupdate_index_for_each(t->index, key) {
+		wrong += key != PCI_SER_KEY(domain, bdf);
 		bdf = find_next_bit(model, PCI_SER_BDFS, bdf + 1);
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
@@ -159,7 +160,8 @@ static void index_every_bdf(struct kunit *test)
 	for (unsigned int i = 0; i < PCI_SER_BDFS; i++) {
 		u16 bdf = i * 40503;
 
-		wrong += pci_liveupdate_index_contains(t->index, domain, bdf);
+		wrong += test_index_contains(t->index,
+					     PCI_SER_KEY(domain, bdf));
 		wrong += add(t, domain, bdf) != 0;
 		wrong += add(t, domain, bdf) != -EEXIST;
 		__set_bit(bdf, model);
@@ -173,8 +175,8 @@ static void index_every_bdf(struct kunit *test)
 	for (unsigned int i = 0; i < PCI_SER_BDFS; i++) {
 		u16 bdf = i * 25717;
 
-		wrong += !pci_liveupdate_index_remove(t->index, domain, bdf);
-		wrong += pci_liveupdate_index_remove(t->index, domain, bdf);
+		wrong += !test_index_remove(t->index, PCI_SER_KEY(domain, bdf));
+		wrong += test_index_remove(t->index, PCI_SER_KEY(domain, bdf));
 		__clear_bit(bdf, model);
 		if (i == PCI_SER_BDFS / 3)
 			expect_same(test, domain, model);
@@ -191,7 +193,7 @@ static void index_edges(struct kunit *test)
 		32768, 65279, 65280, 65471, 65472, 65534, 65535,
 	};
 	struct index_test *t = test->priv;
-	u64 pos;
+	pci_ser_key_t key;
 
 	create(test);
 	for (int i = 0; i < ARRAY_SIZE(bdfs); i++) {
@@ -200,21 +202,22 @@ static void index_edges(struct kunit *test)
 
 		KUNIT_ASSERT_EQ(test, add(t, 7, bdf), 0);
 
-		pos = 0;
+		key = 0;
 		KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index,
-								  &pos));
-		KUNIT_EXPECT_EQ(test, pos, PCI_LIVEUPDATE_POS(7, bdf));
-		pos = PCI_LIVEUPDATE_POS(7, bdf) + 1;
+								  &key));
+		KUNIT_EXPECT_EQ(test, key, PCI_SER_KEY(7, bdf));
+		key = PCI_SER_KEY(7, bdf) + 1;
 		KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_next(t->index,
-								   &pos));
+								   &key));
 
 		for (int b = 0; b < PCI_SER_BUSES; b++)
 			KUNIT_EXPECT_EQ(test, b == bus,
 					pci_liveupdate_index_any(t->index, 7,
 								 b, b));
 
-		KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_remove(t->index, 7,
-								    bdf));
+		KUNIT_EXPECT_TRUE(test,
+				  test_index_remove(t->index,
+						    PCI_SER_KEY(7, bdf)));
 		KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_any(t->index, 7,
 								  0, 255));
 	}
@@ -241,6 +244,38 @@ static void expect_any(struct kunit *test, u32 domain, const bool *busy)
 	}
 	KUNIT_EXPECT_EQ(test, cases, 65536);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+/* To ask for buses writes neither to the index nor to a segment. */
+static void index_any_does_not_write(struct kunit *test)
+{
+	struct index_test *t = test->priv;
+	struct pci_liveupdate_slot slot;
+	size_t size;
+	u8 *before;
+
+	create(test);
+	KUNIT_ASSERT_EQ(test, add(t, 3, 0x100), 0);
+	KUNIT_ASSERT_EQ(test, add(t, 3, 0x200), 0);
+	KUNIT_ASSERT_TRUE(test, test_index_remove(t->index,
+						  PCI_SER_KEY(3, 0x200)));
+	KUNIT_ASSERT_TRUE(test, pci_liveupdate_index_find(t->index,
+							  PCI_SER_KEY(3, 0x100),
+							  &slot));
+	/* Its struct is private to the index; ksize() says how large it is. */
+	size = ksize(slot.segment);
+	before = kunit_kmalloc(test, size + sizeof(*t->index), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, before);
+	memcpy(before, slot.segment, size);
+	memcpy(before + size, t->index, sizeof(*t->index));
+
+	for (int bus = 0; bus < PCI_SER_BUSES; bus++)
+		KUNIT_EXPECT_EQ(test, bus == 1,
+				pci_liveupdate_index_any(t->index, 3, bus,
+							 bus));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_any(t->index, 3, 0, 255));
+	KUNIT_EXPECT_MEMEQ(test, before, slot.segment, size);
+	KUNIT_EXPECT_MEMEQ(test, before + size, t->index, sizeof(*t->index));
 }
 
 static void index_any_of_all_ranges(struct kunit *test)
@@ -279,7 +314,8 @@ static void index_any_counts(struct kunit *test)
 	for (int devfn = 0; devfn < PCI_SER_DEVFNS; devfn++) {
 		KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_any(t->index, 0, 9,
 								 9));
-		pci_liveupdate_index_remove(t->index, 0, PCI_DEVID(9, devfn));
+		test_index_remove(t->index,
+				  PCI_SER_KEY(0, PCI_DEVID(9, devfn)));
 	}
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_any(t->index, 0, 9, 9));
 }
@@ -288,23 +324,26 @@ static void index_empty(struct kunit *test)
 {
 	struct pci_liveupdate_damage damage;
 	struct index_test *t = test->priv;
-	u64 pos = 0;
+	pci_ser_key_t key = 0;
 
 	create(test);
 	for (int incoming = 0; incoming < 2; incoming++) {
 		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->index), 0);
 		KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_next(t->index,
-								   &pos));
+								   &key));
 		KUNIT_EXPECT_FALSE(test,
-				   pci_liveupdate_index_contains(t->index, 0,
-								 0));
+				   test_index_contains(t->index,
+						       PCI_SER_KEY(0, 0)));
 		KUNIT_EXPECT_FALSE(test,
-				   pci_liveupdate_index_remove(t->index, 0, 0));
+				   test_index_remove(t->index,
+						     PCI_SER_KEY(0, 0)));
 		KUNIT_EXPECT_FALSE(test,
-				   pci_liveupdate_index_marked(t->index, 0, 0));
+				   test_index_marked(t->index,
+						     PCI_SER_KEY(0, 0)));
 		KUNIT_EXPECT_PTR_EQ(test, ERR_PTR(-ENOENT),
-				    pci_liveupdate_index_entry(t->index, 0, 0,
-							       &damage));
+				    test_index_entry(t->index,
+						     PCI_SER_KEY(0, 0),
+						     &damage));
 		if (!incoming)
 			live_update(test);
 	}
@@ -318,28 +357,28 @@ static void index_empty(struct kunit *test)
 static void index_next(struct kunit *test)
 {
 	struct index_test *t = test->priv;
-	u64 pos;
+	pci_ser_key_t key;
 
 	create(test);
 	KUNIT_ASSERT_EQ(test, add(t, 0xffffffff, 0xffff), 0);
 	KUNIT_ASSERT_EQ(test, add(t, 0, 0xffff), 0);
 	KUNIT_ASSERT_EQ(test, add(t, 2, 5), 0);
 
-	pos = PCI_LIVEUPDATE_POS(0, 6);
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &pos));
-	KUNIT_EXPECT_EQ(test, pos, PCI_LIVEUPDATE_POS(0, 0xffff));
-	pos++;
+	key = PCI_SER_KEY(0, 6);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &key));
+	KUNIT_EXPECT_EQ(test, key, PCI_SER_KEY(0, 0xffff));
+	key++;
 	/* A BDF is where to start in its own segment only. */
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &pos));
-	KUNIT_EXPECT_EQ(test, pos, PCI_LIVEUPDATE_POS(2, 5));
-	pos = PCI_LIVEUPDATE_POS(1, 0xff00);
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &pos));
-	KUNIT_EXPECT_EQ(test, pos, PCI_LIVEUPDATE_POS(2, 5));
-	pos++;
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &pos));
-	KUNIT_EXPECT_EQ(test, pos, 0xffffffffffffULL);
-	pos++;
-	KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_next(t->index, &pos));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &key));
+	KUNIT_EXPECT_EQ(test, key, PCI_SER_KEY(2, 5));
+	key = PCI_SER_KEY(1, 0xff00);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &key));
+	KUNIT_EXPECT_EQ(test, key, PCI_SER_KEY(2, 5));
+	key++;
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_next(t->index, &key));
+	KUNIT_EXPECT_EQ(test, key, 0xffffffffffffULL);
+	key++;
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_next(t->index, &key));
 }
 
 /* Segments */
@@ -356,18 +395,20 @@ static void expect_many(struct kunit *test)
 {
 	struct index_test *t = test->priv;
 	unsigned int wrong = 0, n = 0;
-	u64 pos, last = 0;
+	pci_ser_key_t key, last = 0;
 
 	for (unsigned int i = 0; i < MANY_SEGMENTS; i++) {
 		u32 domain = many_domain(i);
 
-		wrong += !pci_liveupdate_index_contains(t->index, domain, i);
-		wrong += pci_liveupdate_index_contains(t->index, domain, i + 1);
-		wrong += pci_liveupdate_index_contains(t->index, domain + 1, i);
+		wrong += !test_index_contains(t->index, PCI_SER_KEY(domain, i));
+		wrong += test_index_contains(t->index,
+					     PCI_SER_KEY(domain, i + 1));
+		wrong += test_index_contains(t->index,
+					     PCI_SER_KEY(domain + 1, i));
 	}
-	pci_liveupdate_index_for_each(t->index, pos) {
-		wrong += n++ && pos <= last;
-		last = pos;
+	pci_liveupdate_index_for_each(t->index, key) {
+		wrong += n++ && key <= last;
+		last = key;
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, n, MANY_SEGMENTS);
@@ -398,19 +439,19 @@ static void index_emptied_segment(struct kunit *test)
 	create(test);
 	KUNIT_ASSERT_EQ(test, add(t, 5, 0x100), 0);
 	KUNIT_ASSERT_EQ(test, add(t, 6, 0x100), 0);
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_remove(t->index, 5,
-							    0x100));
+	KUNIT_EXPECT_TRUE(test,
+			  test_index_remove(t->index, PCI_SER_KEY(5, 0x100)));
 	KUNIT_EXPECT_EQ(test, t->index->ser->nr_segments, 2);
 	KUNIT_ASSERT_EQ(test, add(t, 5, 0x200), 0);
 	KUNIT_EXPECT_EQ(test, t->index->ser->nr_segments, 2);
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_remove(t->index, 5,
-							    0x200));
+	KUNIT_EXPECT_TRUE(test,
+			  test_index_remove(t->index, PCI_SER_KEY(5, 0x200)));
 
 	live_update(test);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->index), 1);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_any(t->index, 5, 0, 255));
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_contains(t->index, 6,
-							      0x100));
+	KUNIT_EXPECT_TRUE(test,
+			  test_index_contains(t->index, PCI_SER_KEY(6, 0x100)));
 	destroy(t);
 	test_record_gone(test, &t->rec);
 }
@@ -430,10 +471,13 @@ static void index_layout(struct kunit *test)
 	live_update(test);
 
 	root = phys_to_virt(t->rec.root_pa);
-	KUNIT_EXPECT_EQ(test, root[0], 1);
+	KUNIT_EXPECT_EQ(test, root[0], TEST_VERSION);
 	KUNIT_EXPECT_EQ(test, root[1], 1);
-	KUNIT_EXPECT_EQ(test, *(const u64 *)(root + 2), 1);
-	block = phys_to_virt(*(const u64 *)(root + 4));
+	KUNIT_EXPECT_EQ(test, *(const u64 *)(root + 2), 0);
+	KUNIT_EXPECT_EQ(test, root[4], 1);
+	KUNIT_EXPECT_EQ(test, root[5], 0);
+	KUNIT_EXPECT_EQ(test, *(const u64 *)(root + 6), 1);
+	block = phys_to_virt(*(const u64 *)(root + 8));
 	KUNIT_EXPECT_EQ(test, block[0], 0);
 	KUNIT_EXPECT_EQ(test, block[1], 1);
 	segment = (const u32 *)(block + 2);
@@ -445,7 +489,7 @@ static void index_layout(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, memchr_inv(bitmap + 0x8143 / 8 + 1, 0,
 					   8192 - 0x8143 / 8 - 1));
 	buses = phys_to_virt(*(const u64 *)(segment + 4));
-	for (int bus = 0; bus < 256; bus++)
+	for (int bus = 0; bus < 512; bus++)
 		KUNIT_EXPECT_EQ(test, !buses[bus], bus != 0x81);
 	leaf = phys_to_virt(buses[0x81]);
 	KUNIT_EXPECT_EQ(test, leaf[0x43 * 16], MODEL_VENDOR & 0xff);
@@ -476,7 +520,7 @@ static void index_round_trip(struct kunit *test)
 			continue;
 		if (!add(t, domain, bdf))
 			__set_bit(bdf, model);
-		else if (pci_liveupdate_index_remove(t->index, domain, bdf))
+		else if (test_index_remove(t->index, PCI_SER_KEY(domain, bdf)))
 			__clear_bit(bdf, model);
 	}
 	for (int bdf = 0; bdf < PCI_SER_BDFS; bdf++)
@@ -527,25 +571,25 @@ static void index_marks(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 0);
 	for (int i = 0; i < 2; i++) {
-		pci_liveupdate_index_mark(t->index, 1, 0x100, true);
+		test_index_mark(t->index, PCI_SER_KEY(1, 0x100), true);
 		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 1);
 	}
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_index_marked(t->index, 1,
-							    0x100));
-	KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_marked(t->index, 1,
-							     0x101));
+	KUNIT_EXPECT_TRUE(test,
+			  test_index_marked(t->index, PCI_SER_KEY(1, 0x100)));
+	KUNIT_EXPECT_FALSE(test,
+			   test_index_marked(t->index, PCI_SER_KEY(1, 0x101)));
 	for (int i = 0; i < 2; i++) {
-		pci_liveupdate_index_mark(t->index, 1, 0x100, false);
+		test_index_mark(t->index, PCI_SER_KEY(1, 0x100), false);
 		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 0);
 	}
 
 	/* A mark goes with its function. */
-	pci_liveupdate_index_mark(t->index, 1, 0x100, true);
-	pci_liveupdate_index_mark(t->index, 1, 0x101, true);
-	pci_liveupdate_index_remove(t->index, 1, 0x100);
+	test_index_mark(t->index, PCI_SER_KEY(1, 0x100), true);
+	test_index_mark(t->index, PCI_SER_KEY(1, 0x101), true);
+	test_index_remove(t->index, PCI_SER_KEY(1, 0x100));
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(t->index), 1);
-	KUNIT_EXPECT_FALSE(test, pci_liveupdate_index_marked(t->index, 1,
-							     0x100));
+	KUNIT_EXPECT_FALSE(test,
+			   test_index_marked(t->index, PCI_SER_KEY(1, 0x100)));
 	destroy(t);
 	test_record_gone(test, &t->rec);
 }
@@ -586,6 +630,31 @@ static void index_refuses_record(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, PTR_ERR(index), refusal->err);
 	expect_damage(test, &damage, &want);
+}
+
+/* A record that a later version wrote, and this one reads. */
+static void index_accepts_later(struct kunit *test)
+{
+	static const u32 versions[] = {
+		TEST_VERSION, TEST_VERSION + 1, U32_MAX,
+	};
+	struct pci_liveupdate_damage damage = { };
+	struct index_test *t = test->priv;
+	struct pci_liveupdate_index *index;
+
+	for (int i = 0; i < ARRAY_SIZE(versions); i++) {
+		t->has_rec = true;
+		test_record_sample(test, &t->rec, false);
+		test_record_root(&t->rec)->version = versions[i];
+		test_record_root(&t->rec)->oldest_reader = TEST_VERSION;
+		index = pci_liveupdate_index_restore(t->rec.root_pa, &damage);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(index));
+		t->has_rec = false;
+		t->index = index;
+		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index), 3);
+		destroy(t);
+		test_record_gone(test, &t->rec);
+	}
 }
 
 /* The record that the damages start from is not refused. */
@@ -692,12 +761,14 @@ static void index_refuses_entry(struct kunit *test)
 
 	/* Restoring does not look at entries; one does not spoil another. */
 	restore_sample(test);
-	KUNIT_EXPECT_FALSE(test, IS_ERR(pci_liveupdate_index_entry(t->index, 1,
-								   other,
-								   &damage)));
+	KUNIT_EXPECT_FALSE(test,
+			   IS_ERR(test_index_entry(t->index,
+						   PCI_SER_KEY(1, other),
+						   &damage)));
 	KUNIT_EXPECT_PTR_EQ(test, ERR_PTR(-EBADMSG),
-			    pci_liveupdate_index_entry(t->index, 1,
-						       refusal->bdf, &damage));
+			    test_index_entry(t->index,
+					     PCI_SER_KEY(1, refusal->bdf),
+					     &damage));
 	expect_damage(test, &damage, &want);
 }
 
@@ -705,6 +776,7 @@ static void index_refuses_entry(struct kunit *test)
 static void index_refuses_leaf(struct kunit *test)
 {
 	struct pci_liveupdate_damage damage = { };
+	const pci_ser_key_t key = PCI_SER_KEY(1, FUNCTION_BDF);
 	struct index_test *t = test->priv;
 	u64 *buses, leaf_pa;
 	u64 wrong[4];
@@ -730,15 +802,12 @@ static void index_refuses_leaf(struct kunit *test)
 
 		buses[1] = wrong[i];
 		KUNIT_EXPECT_PTR_EQ(test, ERR_PTR(i ? -EFAULT : -EINVAL),
-				    pci_liveupdate_index_entry(t->index, 1,
-							       FUNCTION_BDF,
-							       &damage));
+				    test_index_entry(t->index, key, &damage));
 		expect_damage(test, &damage, &want);
 	}
 	buses[1] = leaf_pa;
-	KUNIT_EXPECT_FALSE(test, IS_ERR(pci_liveupdate_index_entry(t->index, 1,
-								   FUNCTION_BDF,
-								   &damage)));
+	KUNIT_EXPECT_FALSE(test,
+			   IS_ERR(test_index_entry(t->index, key, &damage)));
 	destroy(t);
 	test_record_gone(test, &t->rec);
 }
@@ -834,6 +903,7 @@ static void index_create_no_memory(struct kunit *test)
 static unsigned int add_no_memory(struct kunit *test, u32 domain, u16 bdf)
 {
 	struct index_test *t = test->priv;
+	const pci_ser_key_t key = PCI_SER_KEY(domain, bdf);
 	struct pci_ser before = *t->index->ser;
 	long nblocks = t->index->block_set.nblocks;
 	unsigned int nr;
@@ -849,9 +919,7 @@ static unsigned int add_no_memory(struct kunit *test, u32 domain, u16 bdf)
 		KUNIT_EXPECT_MEMEQ(test, t->index->ser, &before,
 				   sizeof(before));
 		KUNIT_EXPECT_EQ(test, t->index->block_set.nblocks, nblocks);
-		KUNIT_EXPECT_FALSE(test,
-				   pci_liveupdate_index_contains(t->index,
-								 domain, bdf));
+		KUNIT_EXPECT_FALSE(test, test_index_contains(t->index, key));
 		KUNIT_EXPECT_FALSE(test,
 				   pci_liveupdate_index_any(t->index, domain,
 							    PCI_BUS_NUM(bdf),
@@ -936,6 +1004,7 @@ static struct kunit_case index_cases[] = {
 	KUNIT_CASE(index_edges),
 	KUNIT_CASE_ATTR(index_any_of_all_ranges, EXHAUSTIVE),
 	KUNIT_CASE(index_any_counts),
+	KUNIT_CASE(index_any_does_not_write),
 	KUNIT_CASE(index_empty),
 	KUNIT_CASE(index_next),
 	KUNIT_CASE_ATTR(index_thousand_segments, EXHAUSTIVE),
@@ -945,6 +1014,7 @@ static struct kunit_case index_cases[] = {
 	KUNIT_CASE(index_restore_frees),
 	KUNIT_CASE(index_marks),
 	KUNIT_CASE(index_accepts_sample),
+	KUNIT_CASE(index_accepts_later),
 	KUNIT_CASE_PARAM(index_refuses_record, test_refusal_gen_params),
 	KUNIT_CASE_PARAM(index_refuses_entry, entry_refusal_gen_params),
 	KUNIT_CASE(index_refuses_leaf),

@@ -244,16 +244,23 @@ void test_record_sample(struct kunit *test, struct test_record *rec, bool full)
 	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, index);
-	KUNIT_ASSERT_EQ(test, 0, pci_liveupdate_index_add(index, 1, 0x0008,
-							  &bridge));
-	KUNIT_ASSERT_EQ(test, 0, pci_liveupdate_index_add(index, 1, 0x0100,
-							  &function));
-	KUNIT_ASSERT_EQ(test, 0, pci_liveupdate_index_add(index, 0x10002,
-							  0x0100, &function));
-	for (u32 nr = 2; full && nr < 2 * index->block_set.count_per_block; nr++)
+	KUNIT_ASSERT_EQ(test, 0,
+			pci_liveupdate_index_add(index, PCI_SER_KEY(1, 0x0008),
+						 &bridge));
+	KUNIT_ASSERT_EQ(test, 0,
+			pci_liveupdate_index_add(index, PCI_SER_KEY(1, 0x0100),
+						 &function));
+	KUNIT_ASSERT_EQ(test, 0,
+			pci_liveupdate_index_add(index,
+						 PCI_SER_KEY(0x10002, 0x0100),
+						 &function));
+	for (u32 nr = 2; full && nr < 2 * index->block_set.count_per_block;
+	     nr++) {
+		pci_ser_key_t key = PCI_SER_KEY(0x20000 + nr, 0x0100);
+
 		KUNIT_ASSERT_EQ(test, 0,
-				pci_liveupdate_index_add(index, 0x20000 + nr,
-							 0x0100, &function));
+				pci_liveupdate_index_add(index, key, &function));
+	}
 
 	test_record_hand_over(test, rec, index);
 }
@@ -297,27 +304,68 @@ static void damage_root_order(struct test_record *rec,
 	want->expected = sizeof(struct pci_ser);
 }
 
-static void damage_version_old(struct test_record *rec,
-			       struct pci_liveupdate_damage *want)
+static void damage_version_none(struct test_record *rec,
+				struct pci_liveupdate_damage *want)
 {
 	test_record_root(rec)->version = 0;
-	want->expected = PCI_SER_VERSION;
+	want->expected = 1;
 }
 
-static void damage_version_new(struct test_record *rec,
+static void damage_oldest_none(struct test_record *rec,
 			       struct pci_liveupdate_damage *want)
 {
-	test_record_root(rec)->version = PCI_SER_VERSION + 1;
-	want->found = PCI_SER_VERSION + 1;
-	want->expected = PCI_SER_VERSION;
+	test_record_root(rec)->oldest_reader = 0;
+	want->expected = 1;
+}
+
+/* No version reads a record before the version that wrote it exists. */
+static void damage_oldest_impossible(struct test_record *rec,
+				     struct pci_liveupdate_damage *want)
+{
+	test_record_root(rec)->oldest_reader = TEST_VERSION + 1;
+	want->found = TEST_VERSION + 1;
+	want->expected = TEST_VERSION;
+}
+
+static void damage_oldest_new(struct test_record *rec,
+			      struct pci_liveupdate_damage *want)
+{
+	test_record_root(rec)->version = TEST_VERSION + 2;
+	test_record_root(rec)->oldest_reader = TEST_VERSION + 1;
+	want->found = TEST_VERSION + 1;
+	want->expected = TEST_VERSION;
+}
+
+static void damage_features(struct test_record *rec,
+			    struct pci_liveupdate_damage *want)
+{
+	test_record_root(rec)->features = 1;
+	want->found = 1;
+	want->expected = PCI_SER_FEATURES;
+}
+
+static void damage_features_high(struct test_record *rec,
+				 struct pci_liveupdate_damage *want)
+{
+	test_record_root(rec)->features = BIT_ULL(63);
+	want->found = BIT_ULL(63);
+	want->expected = PCI_SER_FEATURES;
+}
+
+static void damage_root_reserved(struct test_record *rec,
+				 struct pci_liveupdate_damage *want)
+{
+	test_record_root(rec)->reserved = 0x80000000;
+	want->found = 0x80000000;
 }
 
 static void damage_version_byte_order(struct test_record *rec,
 				      struct pci_liveupdate_damage *want)
 {
-	want->found = swab32(PCI_SER_VERSION);
-	test_record_root(rec)->version = want->found;
-	want->expected = PCI_SER_VERSION;
+	test_record_root(rec)->version = swab32(TEST_VERSION);
+	want->found = swab32(PCI_SER_OLDEST_READER);
+	test_record_root(rec)->oldest_reader = want->found;
+	want->expected = TEST_VERSION;
 }
 
 static void damage_root_nr_devices(struct test_record *rec,
@@ -463,7 +511,7 @@ static void damage_buses_misaligned(struct test_record *rec,
 				    struct pci_liveupdate_damage *want)
 {
 	want->domain = 1;
-	want->found = test_record_segment(rec, 0)->buses += PCI_SER_BUSES_SIZE;
+	want->found = test_record_segment(rec, 0)->buses += PAGE_SIZE / 2;
 	want->expected = PAGE_SIZE;
 }
 
@@ -474,6 +522,27 @@ static void damage_buses_ordinary(struct test_record *rec,
 	want->found = virt_to_phys(rec->spare);
 	test_record_segment(rec, 0)->buses = want->found;
 	want->expected = PCI_SER_BUSES_SIZE;
+}
+
+static void damage_buses_reserved(struct test_record *rec,
+				  struct pci_liveupdate_damage *want)
+{
+	u64 *buses = phys_to_virt(test_record_segment(rec, 0)->buses);
+
+	/* Even if it is what the other half has. */
+	want->domain = 1;
+	want->found = buses[1];
+	buses[PCI_SER_BUSES + 1] = buses[1];
+}
+
+static void damage_buses_reserved_last(struct test_record *rec,
+				       struct pci_liveupdate_damage *want)
+{
+	u64 *buses = phys_to_virt(test_record_segment(rec, 1)->buses);
+
+	want->domain = 0x10002;
+	want->found = BIT_ULL(63);
+	buses[511] = want->found;
 }
 
 static void damage_domain_twice(struct test_record *rec,
@@ -561,17 +630,21 @@ static void damage_buses_shared(struct test_record *rec,
 	want->expected = PCI_SER_BUSES_SIZE;
 }
 
-/* Word 1 of the root is not 0, and passes for a leaf. */
+/* Word 3 of the root is not 0, and passes for the leaf of a function there. */
 static void damage_buses_is_root(struct test_record *rec,
 				 struct pci_liveupdate_damage *want)
 {
+	u8 *bitmap = phys_to_virt(test_record_segment(rec, 1)->bitmap);
+
+	bitmap[0x100 / 8] = 0;
+	bitmap[0x300 / 8] = BIT(0);
 	want->domain = 0x10002;
 	want->found = rec->root_pa;
 	test_record_segment(rec, 1)->buses = want->found;
 	want->expected = PCI_SER_BUSES_SIZE;
 }
 
-/* As does word 1 of a block. */
+/* Word 1 of a block is not 0 either, where the function is. */
 static void damage_buses_is_block(struct test_record *rec,
 				  struct pci_liveupdate_damage *want)
 {
@@ -586,10 +659,17 @@ const struct test_refusal test_refusals[] = {
 	{ "root_null", damage_root_null, -EFAULT, "root" },
 	{ "root_no_memory", damage_root_no_memory, -EFAULT, "root" },
 	{ "root_order", damage_root_order, -EFAULT, "root" },
-	{ "version_old", damage_version_old, -EPROTONOSUPPORT, "version" },
-	{ "version_new", damage_version_new, -EPROTONOSUPPORT, "version" },
+	{ "version_none", damage_version_none, -EPROTO, "version" },
 	{ "version_byte_order", damage_version_byte_order, -EPROTONOSUPPORT,
-	  "version" },
+	  "oldest_reader" },
+	{ "oldest_none", damage_oldest_none, -EPROTO, "oldest_reader" },
+	{ "oldest_impossible", damage_oldest_impossible, -EPROTO,
+	  "oldest_reader" },
+	{ "oldest_new", damage_oldest_new, -EPROTONOSUPPORT, "oldest_reader" },
+	{ "features", damage_features, -EPROTONOSUPPORT, "features" },
+	{ "features_high", damage_features_high, -EPROTONOSUPPORT, "features" },
+	{ "root_reserved", damage_root_reserved, -EBADMSG,
+	  "reserved of the root" },
 	{ "root_nr_devices", damage_root_nr_devices, -EOVERFLOW,
 	  "nr_devices of the root" },
 	{ "root_nr_devices_high", damage_root_nr_devices_high, -EOVERFLOW,
@@ -619,6 +699,10 @@ const struct test_refusal test_refusals[] = {
 	{ "bitmap_second_page", damage_bitmap_second_page, -EFAULT, "bitmap" },
 	{ "buses_misaligned", damage_buses_misaligned, -EINVAL, "buses" },
 	{ "buses_ordinary", damage_buses_ordinary, -EFAULT, "buses" },
+	{ "buses_reserved", damage_buses_reserved, -EBADMSG,
+	  "reserved buses[] entry" },
+	{ "buses_reserved_last", damage_buses_reserved_last, -EBADMSG,
+	  "reserved buses[] entry" },
 	{ "domain_twice", damage_domain_twice, -EEXIST, "domain" },
 	{ "segment_nr_devices", damage_segment_nr_devices, -EUCLEAN,
 	  "nr_devices" },

@@ -138,10 +138,10 @@
 
 #define POS_FMT		"%04x:%02x:%02x.%d"
 #define POS_ARGS(pos)							\
-	PCI_LIVEUPDATE_POS_DOMAIN(pos),					\
-	PCI_BUS_NUM(PCI_LIVEUPDATE_POS_BDF(pos)),			\
-	PCI_SLOT(PCI_LIVEUPDATE_POS_BDF(pos)),				\
-	PCI_FUNC(PCI_LIVEUPDATE_POS_BDF(pos))
+	PCI_SER_KEY_DOMAIN(pos),					\
+	PCI_BUS_NUM(PCI_SER_KEY_BDF(pos)),			\
+	PCI_SLOT(PCI_SER_KEY_BDF(pos)),				\
+	PCI_FUNC(PCI_SER_KEY_BDF(pos))
 
 /* For the event of what begins now. Off, it costs a static branch. */
 #define trace_start(event)						\
@@ -204,6 +204,50 @@ static void refuse_damage(struct pci_dev *dev,
 	pci_liveupdate_refuse_record(why);
 }
 
+static bool key_contains(struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	struct pci_liveupdate_slot slot;
+
+	return pci_liveupdate_index_find(index, key, &slot);
+}
+
+static void key_remove(struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	struct pci_liveupdate_slot slot;
+
+	if (pci_liveupdate_index_find(index, key, &slot))
+		pci_liveupdate_index_remove(index, &slot);
+}
+
+static void key_mark(struct pci_liveupdate_index *index, pci_ser_key_t key,
+		     bool mark)
+{
+	struct pci_liveupdate_slot slot;
+
+	if (pci_liveupdate_index_find(index, key, &slot))
+		pci_liveupdate_index_mark(&slot, mark);
+}
+
+static bool key_marked(struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	struct pci_liveupdate_slot slot;
+
+	return pci_liveupdate_index_find(index, key, &slot) &&
+	       pci_liveupdate_index_marked(&slot);
+}
+
+static const struct pci_function_ser *
+key_entry(struct pci_liveupdate_index *index, pci_ser_key_t key,
+	  struct pci_liveupdate_damage *damage)
+{
+	struct pci_liveupdate_slot slot;
+
+	if (!pci_liveupdate_index_find(index, key, &slot))
+		return ERR_PTR(-ENOENT);
+
+	return pci_liveupdate_index_entry(index, &slot, damage);
+}
+
 /* Name some of the functions in a range, absent ones only if asked. */
 static void warn_of(struct pci_liveupdate_index *index, u64 start, u64 end,
 		    const char *what, bool absent)
@@ -212,10 +256,7 @@ static void warn_of(struct pci_liveupdate_index *index, u64 start, u64 end,
 
 	for (u64 pos = start;
 	     pci_liveupdate_index_next(index, &pos) && pos < end; pos++) {
-		if (absent &&
-		    pci_liveupdate_index_marked(index,
-						PCI_LIVEUPDATE_POS_DOMAIN(pos),
-						PCI_LIVEUPDATE_POS_BDF(pos)))
+		if (absent && key_marked(index, pos))
 			continue;
 		if (n++ == LOG_LIMIT) {
 			pr_warn("and more, see /sys/kernel/debug/pci_liveupdate\n");
@@ -414,8 +455,8 @@ static void drop(struct pci_liveupdate_index *index, struct pci_dev *dev,
 	lockdep_assert_held(&pci_liveupdate_lock);
 
 	do {
-		pci_liveupdate_index_remove(index, dev_domain(bridge),
-					    pci_dev_id(bridge));
+		key_remove(index,
+			   PCI_SER_KEY(dev_domain(bridge), pci_dev_id(bridge)));
 		clear_flag(bridge, flag);
 		bus = bridge->bus;
 		bridge = pci_upstream_bridge(bridge);
@@ -439,8 +480,9 @@ static int add(struct pci_dev *dev)
 	struct pci_function_ser entry = describe(dev);
 	int err;
 
-	err = pci_liveupdate_index_add(outgoing, dev_domain(dev),
-				       pci_dev_id(dev), &entry);
+	err = pci_liveupdate_index_add(outgoing,
+				       PCI_SER_KEY(dev_domain(dev),
+						   pci_dev_id(dev)), &entry);
 	if (err)
 		return err == -EEXIST ? -EBUSY : err;
 
@@ -627,8 +669,8 @@ static void range_below(struct pci_dev *bridge,
 {
 	u32 domain = dev_domain(bridge);
 
-	*start = PCI_LIVEUPDATE_POS(domain, PCI_DEVID(entry->secondary, 0));
-	*end = PCI_LIVEUPDATE_POS(domain,
+	*start = PCI_SER_KEY(domain, PCI_DEVID(entry->secondary, 0));
+	*end = PCI_SER_KEY(domain,
 				  PCI_DEVID(entry->subordinate, 0xff)) + 1;
 }
 
@@ -660,8 +702,9 @@ static int adopt(struct pci_dev *dev)
 
 	lockdep_assert_held(&pci_liveupdate_lock);
 
-	entry = pci_liveupdate_index_entry(incoming, dev_domain(dev),
-					   pci_dev_id(dev), &damage);
+	entry = key_entry(incoming,
+			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)),
+			  &damage);
 	if (IS_ERR(entry)) {
 		refuse_damage(dev, &damage);
 		return PTR_ERR(entry);
@@ -680,8 +723,7 @@ static int adopt(struct pci_dev *dev)
 		return -ENXIO;
 	}
 
-	pci_liveupdate_index_mark(incoming, dev_domain(dev), pci_dev_id(dev),
-				  true);
+	key_mark(incoming, PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)), true);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
 	set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &dev->priv_flags);
 	pci_dbg(dev, "preserved by the previous kernel\n");
@@ -707,8 +749,8 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 	guard(mutex)(&pci_liveupdate_lock);
 
 	if (!incoming ||
-	    !pci_liveupdate_index_contains(incoming, dev_domain(dev),
-					   pci_dev_id(dev)))
+	    !key_contains(incoming,
+			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev))))
 		return;
 
 	err = adopt(dev);
@@ -823,12 +865,13 @@ static const struct pci_function_ser *incoming_entry(struct pci_dev *dev)
 	lockdep_assert_held(&pci_liveupdate_lock);
 
 	if (!incoming ||
-	    !pci_liveupdate_index_contains(incoming, dev_domain(dev),
-					   pci_dev_id(dev)))
+	    !key_contains(incoming,
+			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev))))
 		return NULL;
 
-	entry = pci_liveupdate_index_entry(incoming, dev_domain(dev),
-					   pci_dev_id(dev), &damage);
+	entry = key_entry(incoming,
+			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)),
+			  &damage);
 	return IS_ERR(entry) ? NULL : entry;
 }
 
@@ -867,10 +910,10 @@ static void find_free_buses(struct pci_liveupdate_index *index, u32 domain,
 	       pci_liveupdate_index_any(index, domain, *first, *first))
 		++*first;
 
-	pos = PCI_LIVEUPDATE_POS(domain, PCI_DEVID(*first, 0));
+	pos = PCI_SER_KEY(domain, PCI_DEVID(*first, 0));
 	if (*first <= *last && pci_liveupdate_index_next(index, &pos) &&
-	    pos <= PCI_LIVEUPDATE_POS(domain, PCI_DEVID(*last, 0xff)))
-		*last = PCI_BUS_NUM(PCI_LIVEUPDATE_POS_BDF(pos)) - 1;
+	    pos <= PCI_SER_KEY(domain, PCI_DEVID(*last, 0xff)))
+		*last = PCI_BUS_NUM(PCI_SER_KEY_BDF(pos)) - 1;
 }
 
 /**
@@ -1104,16 +1147,15 @@ static void drop_below(struct pci_dev *bridge)
 	struct pci_liveupdate_damage damage;
 	u64 pos, end;
 
-	entry = pci_liveupdate_index_entry(incoming, dev_domain(bridge),
-					   pci_dev_id(bridge), &damage);
+	entry = key_entry(incoming,
+			  PCI_SER_KEY(dev_domain(bridge), pci_dev_id(bridge)),
+			  &damage);
 	if (IS_ERR(entry))
 		return;
 
 	range_below(bridge, entry, &pos, &end);
 	for (; pci_liveupdate_index_next(incoming, &pos) && pos < end; pos++)
-		pci_liveupdate_index_remove(incoming,
-					    PCI_LIVEUPDATE_POS_DOMAIN(pos),
-					    PCI_LIVEUPDATE_POS_BDF(pos));
+		key_remove(incoming, pos);
 }
 
 static void cleanup_incoming(struct pci_dev *dev)
@@ -1127,8 +1169,8 @@ static void cleanup_incoming(struct pci_dev *dev)
 	}
 
 	pci_info(dev, "removed before it was finished, stays preserved\n");
-	pci_liveupdate_index_mark(incoming, dev_domain(dev), pci_dev_id(dev),
-				  false);
+	key_mark(incoming, PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)),
+		 false);
 	clear_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING);
 }
 
@@ -1217,14 +1259,14 @@ static int remember_segments(struct pci_liveupdate_index *index)
 	u64 pos = 0;
 
 	while (pci_liveupdate_index_next(index, &pos)) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
+		u32 domain = PCI_SER_KEY_DOMAIN(pos);
 		int err;
 
 		err = xa_err(xa_store(&incoming_segments, domain,
 				      xa_mk_value(1), GFP_KERNEL));
 		if (err)
 			return err;
-		pos = PCI_LIVEUPDATE_POS((u64)domain + 1, 0);
+		pos = PCI_SER_KEY(domain, 0xffff) + 1;
 	}
 
 	return 0;
@@ -1541,18 +1583,18 @@ static void show_header(struct seq_file *m)
 static void show_device(struct seq_file *m, enum side side, u64 pos)
 {
 	struct pci_liveupdate_index *index = side_index(side);
-	u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-	u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+	u32 domain = PCI_SER_KEY_DOMAIN(pos);
+	u16 bdf = PCI_SER_KEY_BDF(pos);
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
 	bool present;
 
 	/* Whatever is removed is dropped from what goes to the next kernel. */
-	present = side == SIDE_OUTGOING ||
-		  pci_liveupdate_index_marked(index, domain, bdf);
+	present = side == SIDE_OUTGOING || key_marked(index,
+						      PCI_SER_KEY(domain, bdf));
 
 	seq_printf(m, "%s " POS_FMT, side_names[side], POS_ARGS(pos));
-	entry = pci_liveupdate_index_entry(index, domain, bdf, &damage);
+	entry = key_entry(index, PCI_SER_KEY(domain, bdf), &damage);
 	if (IS_ERR(entry))
 		seq_puts(m, " 0000:0000 damaged");
 	else

@@ -6,33 +6,34 @@
 /**
  * DOC: PCI live update index
  *
- * The index maps (domain, BDF) to what the next kernel must know to leave the
- * function alone. It is a pure map: it knows nothing of devices, of policy or
- * of LUO. The pages it is made of are the record that crosses the kexec, see
- * include/linux/kho/abi/pci.h: nothing is left to serialize at the end.
+ * The index maps a pci_ser_key_t to the function's entry, which tells the next
+ * kernel how to leave the function alone. It is a pure map: it knows nothing of
+ * devices, of policy or of LUO. Its pages are the record that crosses the kexec,
+ * see include/linux/kho/abi/pci.h: nothing is left to serialize at the end.
  *
  * Outgoing kernel: pci_liveupdate_index_create() makes an empty index, and
  * pci_liveupdate_index_add() and pci_liveupdate_index_remove() keep it. Adding
- * allocates for the first function of a segment and of a bus, and never for
- * the others.
+ * allocates for the first function of a segment and of a bus only.
  *
- * Incoming kernel: pci_liveupdate_index_restore() first walks the record and
- * changes nothing, then takes its pages over. It reads the root, the blocks of
- * segments, the bitmaps and the directories of buses, so that its cost does
- * not depend on how many functions are preserved. An entry is checked when
- * pci_liveupdate_index_entry() is asked for it, until its function is marked.
+ * Incoming kernel: pci_liveupdate_index_restore() first walks the record
+ * without changing it, then takes its pages over. It reads the root, the blocks
+ * of segments, the bitmaps and the directories of buses, so that its cost does
+ * not depend on the number of functions. pci_liveupdate_index_entry() checks an
+ * entry on each call until its function is marked.
+ *
+ * pci_liveupdate_index_find() looks a function up once. The slot that it fills
+ * in leads straight to the function, until the function is removed.
  *
  * Beside the record an index keeps, in ordinary memory, a map from domain to
- * segment, on the incoming side a bitmap of the functions that were found, and
- * in each segment a summary of the buses in use, which is what makes
- * pci_liveupdate_index_any() cheap. A bus that has lost its last function stays
- * in the summary until somebody asks about it: that is when its half of a cache
- * line of the bitmap is looked at, and not at each removal.
+ * segment, a bitmap of marked functions on the incoming side, and for each
+ * segment a bitmap of the buses with functions, which makes
+ * pci_liveupdate_index_any() cheap. Adding and removing keep that bitmap:
+ * queries write nothing.
  *
- * Unhappy paths: an addition that fails leaves the index as it was. A record
- * that is refused stays in its pages for good, since a record that lies about
- * its functions may lie about its pages as well. Without memory for its blocks
- * there is one exception: kho_block_set_restore() frees those itself.
+ * Unhappy paths: an addition that fails leaves the index as it was. The pages
+ * of a refused record are never freed, since a record with wrong functions may
+ * name wrong pages as well. There is one exception: without memory for its
+ * blocks, kho_block_set_restore() frees the blocks itself.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -45,6 +46,7 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/io.h>
+#include <linux/kconfig.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho_block.h>
 #include <linux/kho/abi/pci.h>
@@ -59,19 +61,25 @@
 
 #include "liveupdate_index.h"
 
+/*
+ * The version that this kernel writes, and reads as. The test option makes two
+ * kernels of the same source differ, with records that both can read.
+ */
+#define INDEX_VERSION							\
+	(PCI_SER_VERSION + IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_NEXT_VERSION))
+
 #define BDF_BUS(bdf)	((u8)((bdf) >> 8))
 #define BDF_DEVFN(bdf)	((u8)(bdf))
 
 /**
  * struct pci_liveupdate_segment - One segment of an index.
  * @ser:    Its entry in the record.
- * @bitmap: One bit for each BDF that is preserved; a page of the record.
+ * @bitmap: One bit for each preserved BDF; a page of the record.
  * @buses:  Directory of the leaves; a page of the record.
- * @marks:  One bit for each BDF that is marked; incoming only. It says nothing
- *          of a function that has been removed: nothing is added to an index
- *          in which functions are marked, so that removing need not touch it.
- * @busy:   One bit for each bus that may have preserved functions: whoever asks
- *          about a bus takes it off if the last one has been removed.
+ * @marks:  One bit for each marked BDF; incoming only. Removing a function leaves
+ *          its bit: only functions in @bitmap are asked for, and nothing is added
+ *          to an incoming index.
+ * @busy:   One bit for each bus with a function in @bitmap.
  */
 struct pci_liveupdate_segment {
 	struct pci_segment_ser *ser;
@@ -84,18 +92,12 @@ struct pci_liveupdate_segment {
 /* The record holds 64-bit words; the bitmap functions want unsigned long. */
 static_assert(sizeof(unsigned long) == sizeof(u64));
 
-/* All memory that the next kernel gets, but for the blocks. */
+/* Allocate a part of the record, other than a block. */
 VISIBLE_IF_KUNIT void *pci_liveupdate_index_alloc_pages(size_t size)
 {
 	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_index_alloc_pages, size);
 
 	return kho_alloc_preserve(size);
-}
-
-static inline struct pci_liveupdate_segment *
-index_low_segment(struct pci_liveupdate_index *index, u32 domain)
-{
-	return domain < PCI_LIVEUPDATE_LOW_DOMAINS ? index->low[domain] : NULL;
 }
 
 static inline struct pci_liveupdate_segment *
@@ -124,11 +126,27 @@ static void index_erase(struct pci_liveupdate_index *index, u32 domain)
 		index->low[domain] = NULL;
 }
 
-/* The part of the bitmap that a bus has. */
+/* The functions of one bus, PCI_SER_DEVFNS bits. */
 static const unsigned long *
 segment_functions(const struct pci_liveupdate_segment *seg, u8 bus)
 {
 	return seg->bitmap + bus * BITS_TO_LONGS(PCI_SER_DEVFNS);
+}
+
+/*
+ * Whether @bdf is the last function of its bus. In random order a branch on each
+ * word would be mispredicted often, so test all words at once.
+ */
+static bool segment_is_last(const struct pci_liveupdate_segment *seg, u16 bdf)
+{
+	const unsigned long *words = segment_functions(seg, BDF_BUS(bdf));
+	unsigned long others = words[BIT_WORD(BDF_DEVFN(bdf))] ^ BIT_MASK(bdf);
+
+	for (int i = 1; i < BITS_TO_LONGS(PCI_SER_DEVFNS); i++)
+		others |= words[(BIT_WORD(BDF_DEVFN(bdf)) + i) %
+				BITS_TO_LONGS(PCI_SER_DEVFNS)];
+
+	return !others;
 }
 
 static struct pci_function_ser *segment_leaf(struct pci_liveupdate_segment *seg,
@@ -137,6 +155,7 @@ static struct pci_function_ser *segment_leaf(struct pci_liveupdate_segment *seg,
 	return phys_to_virt(seg->buses[bus]);
 }
 
+/* Allocate the leaf of a bus, unless the bus has, or had, a function. */
 static int segment_add_leaf(struct pci_liveupdate_segment *seg, u8 bus)
 {
 	void *leaf;
@@ -200,9 +219,8 @@ err_free_segment:
 }
 
 /*
- * The leaf of the first bus comes with the segment, so that a segment is in the
- * record only once nothing can fail any more: an entry cannot be taken back out
- * of a block set.
+ * Allocate the leaf of the first bus with the segment, so that nothing can fail
+ * after the segment is in the record: a block set cannot drop its last entry.
  */
 static struct pci_liveupdate_segment *
 index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus)
@@ -289,14 +307,16 @@ struct pci_liveupdate_index *pci_liveupdate_index_create(void)
 		return ERR_CAST(ser);
 	}
 
-	ser->version = PCI_SER_VERSION;
+	/* No record needs more of its reader, so @features stays 0. */
+	ser->version = INDEX_VERSION;
+	ser->oldest_reader = PCI_SER_OLDEST_READER;
 	index->ser = ser;
 	return index;
 }
 
 /*
- * A leaf is taken over only here, unread and perhaps never checked: whatever is
- * wrong with its address must not hurt a kernel that is done with the record.
+ * Leaves are taken over only here, possibly unread and unchecked. A wrong
+ * address must not harm the kernel: don't free it, and say so.
  */
 static void segment_free_incoming(struct pci_liveupdate_segment *seg, u32 domain)
 {
@@ -321,7 +341,8 @@ static void segment_free_incoming(struct pci_liveupdate_segment *seg, u32 domain
  * pci_liveupdate_index_destroy - Free an index and its record.
  * @index: An index, or NULL.
  *
- * Context: Process context. May sleep. Nobody else uses @index any more.
+ * Context: Process context. May sleep. The caller excludes all other users of
+ *          @index.
  */
 void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index)
 {
@@ -332,8 +353,8 @@ void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index)
 		return;
 
 	/*
-	 * Blocks before leaves: should a damaged directory name a block as a
-	 * leaf, then the block is no longer restorable when its turn comes.
+	 * Blocks before leaves: if a damaged directory names a block as a leaf,
+	 * then the block is freed once, as it is no longer restorable.
 	 */
 	kho_block_set_destroy(&index->block_set);
 	xa_for_each(&index->segments, domain, seg) {
@@ -352,13 +373,13 @@ void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index)
 }
 
 /*
- * All that can fail when a function is added, but for its being there already.
- * Returns the segment, on whose bus there is going to be a function.
+ * Allocate everything that adding the first function of a bus needs. @seg is
+ * NULL if it is the first function of its segment as well.
  */
 static noinline struct pci_liveupdate_segment *
-index_make_room(struct pci_liveupdate_index *index, u32 domain, u8 bus)
+index_make_room(struct pci_liveupdate_index *index,
+		struct pci_liveupdate_segment *seg, u32 domain, u8 bus)
 {
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
 	int err;
 
 	if (!seg) {
@@ -375,180 +396,153 @@ index_make_room(struct pci_liveupdate_index *index, u32 domain, u8 bus)
 	return seg;
 }
 
-/* Whether the function was not there yet. There is room for it. */
-static inline bool index_set(struct pci_liveupdate_index *index,
-			     struct pci_liveupdate_segment *seg, u16 bdf)
+/*
+ * Set the bit of a function, with its leaf allocated. Returns the segment, or an
+ * ERR_PTR() with nothing changed.
+ */
+static __always_inline struct pci_liveupdate_segment *
+index_set(struct pci_liveupdate_index *index, pci_ser_key_t key)
 {
+	u32 domain = PCI_SER_KEY_DOMAIN(key);
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	struct pci_liveupdate_segment *seg = index_segment(index, domain);
+
+	if (unlikely(!seg || !test_bit(BDF_BUS(bdf), seg->busy))) {
+		seg = index_make_room(index, seg, domain, BDF_BUS(bdf));
+		if (IS_ERR(seg))
+			return seg;
+	}
+
 	if (__test_and_set_bit(bdf, seg->bitmap))
-		return false;
+		return ERR_PTR(-EEXIST);
 
 	seg->ser->nr_devices++;
 	index->ser->nr_devices++;
-	return true;
+	return seg;
 }
 
-static inline int index_put(struct pci_liveupdate_index *index,
-			    struct pci_liveupdate_segment *seg, u16 bdf,
-			    const struct pci_function_ser *entry)
+/**
+ * pci_liveupdate_index_add - Add a function.
+ * @index: An outgoing index.
+ * @key:   The function.
+ * @entry: Its entry; copied.
+ *
+ * Context: Process context. May sleep. The caller excludes all other users of
+ *          @index.
+ * Return: 0, or with nothing changed:
+ *         -EEXIST if @index contains the function already;
+ *         -ENOMEM if there is no memory;
+ *         -ENOSPC if there are too many segments for a block set;
+ *         another negative errno if KHO cannot preserve a page.
+ */
+int pci_liveupdate_index_add(struct pci_liveupdate_index *index,
+			     pci_ser_key_t key,
+			     const struct pci_function_ser *entry)
 {
-	if (!index_set(index, seg, bdf))
-		return -EEXIST;
+	struct pci_liveupdate_segment *seg = index_set(index, key);
+	u16 bdf = PCI_SER_KEY_BDF(key);
+
+	if (IS_ERR(seg))
+		return PTR_ERR(seg);
 
 	segment_leaf(seg, BDF_BUS(bdf))[BDF_DEVFN(bdf)] = *entry;
 	return 0;
 }
 
-/* The first function of a segment or of a bus, or any of a high domain. */
-static noinline int index_put_first(struct pci_liveupdate_index *index,
-				    u32 domain, u16 bdf,
-				    const struct pci_function_ser *entry)
+/**
+ * pci_liveupdate_index_find - Look up a function.
+ * @index: An index.
+ * @key:   The function.
+ * @slot:  Set if @index contains the function.
+ *
+ * Context: Any. The caller excludes writers.
+ * Return: Whether @index contains the function.
+ */
+bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
+			       pci_ser_key_t key,
+			       struct pci_liveupdate_slot *slot)
 {
 	struct pci_liveupdate_segment *seg;
+	u16 bdf = PCI_SER_KEY_BDF(key);
 
-	seg = index_make_room(index, domain, BDF_BUS(bdf));
-	return IS_ERR(seg) ? PTR_ERR(seg) : index_put(index, seg, bdf, entry);
-}
-
-/**
- * pci_liveupdate_index_add - Add a function.
- * @index:  An outgoing index.
- * @domain: Segment number.
- * @bdf:    Bus << 8 | devfn.
- * @entry:  What is known of the function; copied.
- *
- * Context: Process context. May sleep. The caller excludes all other users of
- *          @index.
- * Return: 0, or with nothing changed:
- *         -EEXIST if the function is there already;
- *         -ENOMEM if there is no memory;
- *         -ENOSPC if there are too many segments for a block set;
- *         another negative errno if KHO cannot preserve a page.
- */
-int pci_liveupdate_index_add(struct pci_liveupdate_index *index, u32 domain,
-			     u16 bdf, const struct pci_function_ser *entry)
-{
-	struct pci_liveupdate_segment *seg = index_low_segment(index, domain);
-
-	/* This is most of them. */
-	if (likely(seg && test_bit(BDF_BUS(bdf), seg->busy)))
-		return index_put(index, seg, bdf, entry);
-
-	return index_put_first(index, domain, bdf, entry);
-}
-
-static inline bool index_clear(struct pci_liveupdate_index *index,
-			       struct pci_liveupdate_segment *seg, u16 bdf)
-{
-	if (!test_bit(bdf, seg->bitmap))
+	seg = index_segment(index, PCI_SER_KEY_DOMAIN(key));
+	if (!seg || !test_bit(bdf, seg->bitmap))
 		return false;
 
-	/* The bit last: __test_and_clear_bit() was measured a fifth slower. */
-	index->ser->nr_devices--;
-	seg->ser->nr_devices--;
-	__clear_bit(bdf, seg->bitmap);
+	slot->segment = seg;
+	slot->bdf = bdf;
 	return true;
-}
-
-static noinline bool index_clear_high(struct pci_liveupdate_index *index,
-				      u32 domain, u16 bdf)
-{
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
-
-	return seg && index_clear(index, seg, bdf);
 }
 
 /**
  * pci_liveupdate_index_remove - Remove a function.
- * @index:  An index.
- * @domain: Segment number.
- * @bdf:    Bus << 8 | devfn.
+ * @index: An index.
+ * @slot:  A function of @index, which makes @slot invalid.
  *
  * Context: Any. The caller excludes all other users of @index.
- * Return: Whether the function was there.
  */
-bool pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
-				 u32 domain, u16 bdf)
+void pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
+				 const struct pci_liveupdate_slot *slot)
 {
-	struct pci_liveupdate_segment *seg = index_low_segment(index, domain);
+	struct pci_liveupdate_segment *seg = slot->segment;
 
-	if (likely(seg))
-		return index_clear(index, seg, bdf);
+	if (WARN_ON_ONCE(!test_bit(slot->bdf, seg->bitmap)))
+		return;
 
-	return index_clear_high(index, domain, bdf);
+	if (segment_is_last(seg, slot->bdf))
+		__clear_bit(BDF_BUS(slot->bdf), seg->busy);
+	__clear_bit(slot->bdf, seg->bitmap);
+	seg->ser->nr_devices--;
+	index->ser->nr_devices--;
 }
 
 /**
- * pci_liveupdate_index_contains - Ask whether a function is there.
- * @index:  An index.
- * @domain: Segment number.
- * @bdf:    Bus << 8 | devfn.
- *
- * Context: Any. The caller excludes writers.
- * Return: Whether the function is there.
- */
-bool pci_liveupdate_index_contains(struct pci_liveupdate_index *index,
-				   u32 domain, u16 bdf)
-{
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
-
-	return seg && test_bit(bdf, seg->bitmap);
-}
-
-/**
- * pci_liveupdate_index_any - Ask whether there is a function on some buses.
+ * pci_liveupdate_index_any - Ask whether any of some buses has a function.
  * @index:     An index.
  * @domain:    Segment number.
  * @first_bus: First bus of the range.
  * @last_bus:  Last bus of the range; the range is empty if it is less than
  *             @first_bus.
  *
- * Everything below a bridge lies on its secondary to its subordinate bus, so
- * this is whether the bridge has anything left to carry.
+ * All devices below a bridge are on its secondary to its subordinate bus, so
+ * one call tells whether the bridge has a preserved function below.
  *
- * Context: Any. The caller excludes all other users of @index.
- * Return: Whether there is a function on any of these buses.
+ * Context: Any. The caller excludes writers.
+ * Return: Whether any bus of the range has a function.
  */
 bool pci_liveupdate_index_any(struct pci_liveupdate_index *index,
 			      u32 domain, u8 first_bus, u8 last_bus)
 {
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
-	unsigned int bus = first_bus;
+	const struct pci_liveupdate_segment *seg = index_segment(index, domain);
+	unsigned int end = last_bus + 1U;
 
-	if (!seg)
-		return false;
-
-	for_each_set_bit_from(bus, seg->busy, last_bus + 1U) {
-		if (!bitmap_empty(segment_functions(seg, bus), PCI_SER_DEVFNS))
-			return true;
-		__clear_bit(bus, seg->busy);
-	}
-
-	return false;
+	return seg && find_next_bit(seg->busy, end, first_bus) < end;
 }
 
 /**
- * pci_liveupdate_index_next - Find the first function from a position on.
+ * pci_liveupdate_index_next - Find the first function from a key on.
  * @index: An index.
- * @pos:   In: where to start. Out: where the function is.
+ * @key:   In: the first key to look at. Out: the function.
  *
  * Context: Any. The caller excludes writers.
- * Return: Whether there is one. If not, @pos is undefined.
+ * Return: Whether there is a function. If not, @key is undefined.
  */
-bool pci_liveupdate_index_next(struct pci_liveupdate_index *index, u64 *pos)
+bool pci_liveupdate_index_next(struct pci_liveupdate_index *index,
+			       pci_ser_key_t *key)
 {
-	unsigned long domain = *pos >> 16;
-	unsigned long bdf = PCI_LIVEUPDATE_POS_BDF(*pos);
+	unsigned long domain = *key >> 16;
+	unsigned long bdf = PCI_SER_KEY_BDF(*key);
 	struct pci_liveupdate_segment *seg;
 
 	for (seg = xa_find(&index->segments, &domain, U32_MAX, XA_PRESENT);
 	     seg;
 	     seg = xa_find_after(&index->segments, &domain, U32_MAX,
 				 XA_PRESENT)) {
-		if (domain != *pos >> 16)
+		if (domain != *key >> 16)
 			bdf = 0;
 		bdf = find_next_bit(seg->bitmap, PCI_SER_BDFS, bdf);
 		if (bdf < PCI_SER_BDFS) {
-			*pos = PCI_LIVEUPDATE_POS(domain, bdf);
+			*key = PCI_SER_KEY(domain, bdf);
 			return true;
 		}
 	}
@@ -556,7 +550,7 @@ bool pci_liveupdate_index_next(struct pci_liveupdate_index *index, u64 *pos)
 	return false;
 }
 
-static u64 allocated_size(size_t size)
+static u64 record_allocated_size(size_t size)
 {
 	return PAGE_SIZE << get_order(size);
 }
@@ -566,7 +560,7 @@ static u64 allocated_size(size_t size)
  * @index: An index.
  *
  * Context: Any. The caller excludes writers.
- * Return: The size in bytes of all pages that the record takes.
+ * Return: The size in bytes of all pages of the record.
  */
 u64 pci_liveupdate_index_size(struct pci_liveupdate_index *index)
 {
@@ -574,74 +568,66 @@ u64 pci_liveupdate_index_size(struct pci_liveupdate_index *index)
 	unsigned long domain;
 	u64 size;
 
-	size = allocated_size(sizeof(*index->ser));
-	size += index->block_set.nblocks * allocated_size(KHO_BLOCK_SIZE);
+	size = record_allocated_size(sizeof(*index->ser));
+	size += index->block_set.nblocks * record_allocated_size(KHO_BLOCK_SIZE);
 	xa_for_each(&index->segments, domain, seg) {
-		size += allocated_size(PCI_SER_BITMAP_SIZE);
-		size += allocated_size(PCI_SER_BUSES_SIZE);
+		size += record_allocated_size(PCI_SER_BITMAP_SIZE);
+		size += record_allocated_size(PCI_SER_BUSES_SIZE);
 		for (int bus = 0; bus < PCI_SER_BUSES; bus++) {
 			if (seg->buses[bus])
-				size += allocated_size(PCI_SER_LEAF_SIZE);
+				size += record_allocated_size(PCI_SER_LEAF_SIZE);
 		}
 	}
 
 	return size;
 }
 
-/* Of a function that is there. */
-static bool is_marked(const struct pci_liveupdate_segment *seg, u16 bdf)
+static bool segment_is_marked(const struct pci_liveupdate_segment *seg, u16 bdf)
 {
 	return seg->marks && test_bit(bdf, seg->marks);
 }
 
 /**
- * pci_liveupdate_index_mark - Note something about a function.
- * @index:  An incoming index.
- * @domain: Segment number.
- * @bdf:    Bus << 8 | devfn of a function that is there.
- * @mark:   Whether it is to be marked.
+ * pci_liveupdate_index_mark - Mark a function, or take the mark off.
+ * @slot: A function of an incoming index.
+ * @mark: Whether the function is marked from now on.
  *
- * What a mark means is the caller's business. It is not part of the record. Only
- * what pci_liveupdate_index_entry() has found no fault with may be marked.
+ * The caller gives the mark its meaning. It is not part of the record. Only mark
+ * a function whose entry pci_liveupdate_index_entry() has returned: the entry of
+ * a marked function is not checked again.
  *
- * Context: Any. The caller excludes all other users of @index.
+ * Context: Any. The caller excludes all other users of the index.
  */
-void pci_liveupdate_index_mark(struct pci_liveupdate_index *index, u32 domain,
-			       u16 bdf, bool mark)
+void pci_liveupdate_index_mark(const struct pci_liveupdate_slot *slot, bool mark)
 {
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
+	struct pci_liveupdate_segment *seg = slot->segment;
 
-	if (WARN_ON_ONCE(!seg || !seg->marks || !test_bit(bdf, seg->bitmap)))
+	if (WARN_ON_ONCE(!seg->marks || !test_bit(slot->bdf, seg->bitmap)))
 		return;
 
-	__assign_bit(bdf, seg->marks, mark);
+	__assign_bit(slot->bdf, seg->marks, mark);
 }
 
 /**
  * pci_liveupdate_index_marked - Ask whether a function is marked.
- * @index:  An index.
- * @domain: Segment number.
- * @bdf:    Bus << 8 | devfn.
+ * @slot: A function.
  *
  * Context: Any. The caller excludes writers.
- * Return: Whether the function is there and marked.
+ * Return: Whether the function is marked.
  */
-bool pci_liveupdate_index_marked(struct pci_liveupdate_index *index,
-				 u32 domain, u16 bdf)
+bool pci_liveupdate_index_marked(const struct pci_liveupdate_slot *slot)
 {
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
-
-	return seg && test_bit(bdf, seg->bitmap) && is_marked(seg, bdf);
+	return segment_is_marked(slot->segment, slot->bdf);
 }
 
 /**
- * pci_liveupdate_index_count_marked - Count the functions that are marked.
+ * pci_liveupdate_index_count_marked - Count the marked functions.
  * @index: An index.
  *
- * This looks at each segment as a whole.
+ * This walks the bitmaps of all segments.
  *
  * Context: Any. The caller excludes writers.
- * Return: The number of functions that are there and marked.
+ * Return: The number of marked functions.
  */
 u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index)
 {
@@ -658,9 +644,9 @@ u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index)
 	return count;
 }
 
-/* @domain is NULL for a field that does not belong to a segment. */
-static int damaged(struct pci_liveupdate_damage *damage, int err,
-		   const char *field, const u32 *domain, u64 found,
+/* Fill in @damage and return @err. @domain is NULL for a field of no segment. */
+static int record_damaged(struct pci_liveupdate_damage *damage, int err,
+			  const char *field, const u32 *domain, u64 found,
 		   const char *rule, u64 expected)
 {
 	*damage = (struct pci_liveupdate_damage) {
@@ -674,107 +660,105 @@ static int damaged(struct pci_liveupdate_damage *damage, int err,
 	return err;
 }
 
-/* Everything in a record that is an address is the start of a KHO allocation. */
-static int check_address(u64 pa, size_t size, const char *field,
-			 const u32 *domain,
+/* Each address in a record is the start of a KHO allocation. */
+static int record_check_address(u64 pa, size_t size, const char *field,
+				const u32 *domain,
 			 struct pci_liveupdate_damage *damage)
 {
 	if (!IS_ALIGNED(pa, PAGE_SIZE))
-		return damaged(damage, -EINVAL, field, domain, pa,
+		return record_damaged(damage, -EINVAL, field, domain, pa,
 			       "a multiple of", PAGE_SIZE);
 	if (!kho_is_restorable(pa, size))
-		return damaged(damage, -EFAULT, field, domain, pa,
+		return record_damaged(damage, -EFAULT, field, domain, pa,
 			       "preserved memory of a size in bytes of", size);
 	return 0;
 }
 
-static int check_function(const struct pci_function_ser *entry,
-			  const u32 *domain, u16 bdf,
+static int record_check_entry(const struct pci_function_ser *entry,
+			      const u32 *domain, u16 bdf,
 			  struct pci_liveupdate_damage *damage)
 {
 	bool bridge = entry->hdr_type == PCI_HEADER_TYPE_BRIDGE;
 
 	if (!bridge && entry->hdr_type != PCI_HEADER_TYPE_NORMAL)
-		return damaged(damage, -EBADMSG, "hdr_type", domain,
+		return record_damaged(damage, -EBADMSG, "hdr_type", domain,
 			       entry->hdr_type, "at most",
 			       PCI_HEADER_TYPE_BRIDGE);
 
 	if (!entry->vendor || entry->vendor == U16_MAX)
-		return damaged(damage, -EBADMSG, "vendor", domain,
+		return record_damaged(damage, -EBADMSG, "vendor", domain,
 			       entry->vendor, "other than 0 and", U16_MAX);
 
 	for (int i = 0; i < PCI_SER_NR_BARS; i++) {
 		bool used = !bridge || i < 2 || i == PCI_SER_ROM;
 
 		if (entry->bar_shift[i] >= (used ? 64 : 1))
-			return damaged(damage, -EBADMSG, "bar_shift", domain,
+			return record_damaged(damage, -EBADMSG, "bar_shift", domain,
 				       entry->bar_shift[i], "less than",
 				       used ? 64 : 1);
 	}
 
 	if (bridge && entry->secondary <= BDF_BUS(bdf))
-		return damaged(damage, -EBADMSG, "secondary", domain,
+		return record_damaged(damage, -EBADMSG, "secondary", domain,
 			       entry->secondary, "more than", BDF_BUS(bdf));
 	if (bridge && entry->subordinate < entry->secondary)
-		return damaged(damage, -EBADMSG, "subordinate", domain,
+		return record_damaged(damage, -EBADMSG, "subordinate", domain,
 			       entry->subordinate, "at least",
 			       entry->secondary);
 	if (!bridge && (entry->secondary || entry->subordinate))
-		return damaged(damage, -EBADMSG, "secondary and subordinate",
+		return record_damaged(damage, -EBADMSG, "secondary and subordinate",
 			       domain, entry->secondary << 8 |
 			       entry->subordinate, "exactly", 0);
 
 	if (entry->flags & ~PCI_SER_INTX_BROKEN)
-		return damaged(damage, -EBADMSG, "flags", domain, entry->flags,
+		return record_damaged(damage, -EBADMSG, "flags", domain, entry->flags,
 			       "no bits but those of", PCI_SER_INTX_BROKEN);
 
 	if (entry->reserved)
-		return damaged(damage, -EBADMSG, "reserved", domain,
+		return record_damaged(damage, -EBADMSG, "reserved", domain,
 			       entry->reserved,
 			       "exactly", 0);
 	return 0;
 }
 
 /**
- * pci_liveupdate_index_entry - Get what is known of a function.
+ * pci_liveupdate_index_entry - Get the entry of a function.
  * @index:  An index.
- * @domain: Segment number.
- * @bdf:    Bus << 8 | devfn.
+ * @slot:   A function of @index.
  * @damage: Set if the record turns out to be damaged.
+ *
+ * On the incoming side, check the address of the leaf and the entry, unless the
+ * function is marked.
  *
  * Context: Any. The caller excludes writers.
  * Return: The entry, valid until the function is removed, or an ERR_PTR():
- *         -ENOENT if the function is not there;
  *         -EINVAL if the address of the leaf is misaligned;
  *         -EFAULT if it is not preserved memory;
  *         -EBADMSG if a field of the entry is out of its range.
  */
 const struct pci_function_ser *
 pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
-			   u32 domain, u16 bdf,
+			   const struct pci_liveupdate_slot *slot,
 			   struct pci_liveupdate_damage *damage)
 {
-	struct pci_liveupdate_segment *seg = index_segment(index, domain);
+	struct pci_liveupdate_segment *seg = slot->segment;
+	const u32 *domain = &seg->ser->domain;
 	const struct pci_function_ser *entry;
-	u8 bus = BDF_BUS(bdf);
+	u8 bus = BDF_BUS(slot->bdf);
 	bool unchecked;
 	int err;
 
-	if (!seg || !test_bit(bdf, seg->bitmap))
-		return ERR_PTR(-ENOENT);
-
-	/* Whoever marks a function has asked for its entry. */
-	unchecked = index->incoming && !is_marked(seg, bdf);
+	unchecked = index->incoming && !segment_is_marked(seg, slot->bdf);
 	if (unchecked) {
-		err = check_address(seg->buses[bus], PCI_SER_LEAF_SIZE,
-				    "buses[] entry", &domain, damage);
+		err = record_check_address(seg->buses[bus], PCI_SER_LEAF_SIZE,
+					   "buses[] entry", domain, damage);
 		if (err)
 			return ERR_PTR(err);
 	}
 
-	entry = &segment_leaf(seg, bus)[BDF_DEVFN(bdf)];
+	entry = &segment_leaf(seg, bus)[BDF_DEVFN(slot->bdf)];
 	if (unchecked) {
-		err = check_function(entry, &domain, bdf, damage);
+		err = record_check_entry(entry, domain, slot->bdf, damage);
 		if (err)
 			return ERR_PTR(err);
 	}
@@ -782,7 +766,7 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 	return entry;
 }
 
-/* Count a bitmap, bus by bus, and check it against what the record says. */
+/* Count a bitmap, bus by bus, and check the leaves and nr_devices against it. */
 static int segment_count(struct pci_liveupdate_segment *seg,
 			 struct pci_liveupdate_damage *damage)
 {
@@ -799,18 +783,35 @@ static int segment_count(struct pci_liveupdate_segment *seg,
 		__set_bit(bus, seg->busy);
 		weight += nr;
 		if (!seg->buses[bus])
-			return damaged(damage, -ENXIO, "buses[] entry", domain,
+			return record_damaged(damage, -ENXIO, "buses[] entry", domain,
 				       0, "the leaf of bus", bus);
 	}
 
 	if (weight != seg->ser->nr_devices)
-		return damaged(damage, -EUCLEAN, "nr_devices", domain,
+		return record_damaged(damage, -EUCLEAN, "nr_devices", domain,
 			       seg->ser->nr_devices,
 			       "the weight of the bitmap,", weight);
 	return 0;
 }
 
-/* Look at one segment of a record without changing the record. */
+/* No feature uses the second half of the directory yet. */
+static int segment_check_reserved(const struct pci_liveupdate_segment *seg,
+				  struct pci_liveupdate_damage *damage)
+{
+	const u64 *reserved = seg->buses + PCI_SER_BUSES;
+
+	for (int i = 0; i < PCI_SER_BUSES_RESERVED; i++) {
+		if (reserved[i])
+			return record_damaged(damage, -EBADMSG,
+					      "reserved buses[] entry",
+					      &seg->ser->domain, reserved[i],
+					      "exactly", 0);
+	}
+
+	return 0;
+}
+
+/* Read one segment of a record without changing the record. */
 static int index_read_segment(struct pci_liveupdate_index *index,
 			      struct pci_segment_ser *ser,
 			      struct pci_liveupdate_damage *damage)
@@ -818,12 +819,12 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 	struct pci_liveupdate_segment *seg;
 	int err;
 
-	err = check_address(ser->bitmap, PCI_SER_BITMAP_SIZE, "bitmap",
-			    &ser->domain, damage);
+	err = record_check_address(ser->bitmap, PCI_SER_BITMAP_SIZE, "bitmap",
+				   &ser->domain, damage);
 	if (err)
 		return err;
-	err = check_address(ser->buses, PCI_SER_BUSES_SIZE, "buses",
-			    &ser->domain, damage);
+	err = record_check_address(ser->buses, PCI_SER_BUSES_SIZE, "buses",
+				   &ser->domain, damage);
 	if (err)
 		return err;
 
@@ -839,14 +840,18 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 		goto err_free;
 	}
 
+	err = segment_check_reserved(seg, damage);
+	if (err)
+		goto err_free;
+
 	err = segment_count(seg, damage);
 	if (err)
 		goto err_free;
 
 	err = index_insert(index, ser->domain, seg);
 	if (err == -EBUSY)
-		err = damaged(damage, -EEXIST, "domain", &ser->domain,
-			      ser->domain, "a segment that was not there before,",
+		err = record_damaged(damage, -EEXIST, "domain", &ser->domain,
+				     ser->domain, "a segment that was not there before,",
 			      ser->domain);
 	if (err)
 		goto err_free;
@@ -859,7 +864,7 @@ err_free:
 	return err;
 }
 
-/* Look at one block of segments; returns how many there are, or an errno. */
+/* Read one block of segments; returns the number of segments, or an errno. */
 static int index_read_block(struct pci_liveupdate_index *index, u64 block_pa,
 			    const char *field, u64 left,
 			    struct pci_liveupdate_damage *damage)
@@ -869,14 +874,14 @@ static int index_read_block(struct pci_liveupdate_index *index, u64 block_pa,
 	u64 expected;
 	int err;
 
-	err = check_address(block_pa, KHO_BLOCK_SIZE, field, NULL, damage);
+	err = record_check_address(block_pa, KHO_BLOCK_SIZE, field, NULL, damage);
 	if (err)
 		return err;
 
 	block = phys_to_virt(block_pa);
 	expected = min(left, index->block_set.count_per_block);
 	if (block->count != expected)
-		return damaged(damage, -ERANGE, "count of a block", NULL,
+		return record_damaged(damage, -ERANGE, "count of a block", NULL,
 			       block->count, "exactly", expected);
 
 	ser = (struct pci_segment_ser *)(block + 1);
@@ -890,9 +895,41 @@ static int index_read_block(struct pci_liveupdate_index *index, u64 block_pa,
 }
 
 /*
- * Look at the whole record without changing it. Each block is checked before it
- * is followed, and there are exactly as many as nr_segments need, so that a
- * cycle comes to an end as well.
+ * Check whether this kernel may read the record, before anything beyond the
+ * root, whose layout is the same in all versions.
+ */
+static int record_check_root(const struct pci_ser *root,
+			     struct pci_liveupdate_damage *damage)
+{
+	if (!root->version)
+		return record_damaged(damage, -EPROTO, "version", NULL, 0,
+				      "at least", 1);
+	if (!root->oldest_reader)
+		return record_damaged(damage, -EPROTO, "oldest_reader", NULL, 0,
+				      "at least", 1);
+	if (root->oldest_reader > root->version)
+		return record_damaged(damage, -EPROTO, "oldest_reader", NULL,
+				      root->oldest_reader, "at most",
+				      root->version);
+	if (root->oldest_reader > INDEX_VERSION)
+		return record_damaged(damage, -EPROTONOSUPPORT,
+				      "oldest_reader", NULL,
+				      root->oldest_reader, "at most",
+				      INDEX_VERSION);
+	if (root->features & ~PCI_SER_FEATURES)
+		return record_damaged(damage, -EPROTONOSUPPORT, "features",
+				      NULL, root->features,
+				      "no bits but those of", PCI_SER_FEATURES);
+	if (root->reserved)
+		return record_damaged(damage, -EBADMSG, "reserved of the root",
+				      NULL, root->reserved, "exactly", 0);
+	return 0;
+}
+
+/*
+ * Read the whole record without changing it. Check each block before following
+ * it, and follow exactly as many as nr_segments need, so that a cycle comes to
+ * an end as well.
  */
 static int index_read(struct pci_liveupdate_index *index,
 		      struct pci_liveupdate_damage *damage)
@@ -908,7 +945,7 @@ static int index_read(struct pci_liveupdate_index *index,
 
 	while (left) {
 		if (!block_pa)
-			return damaged(damage, -ENODATA, field, NULL, 0,
+			return record_damaged(damage, -ENODATA, field, NULL, 0,
 				       "the address of more segments,", left);
 
 		n = index_read_block(index, block_pa, field, left, damage);
@@ -921,29 +958,29 @@ static int index_read(struct pci_liveupdate_index *index,
 	}
 
 	if (block_pa)
-		return damaged(damage, -ELOOP, field, NULL, block_pa,
+		return record_damaged(damage, -ELOOP, field, NULL, block_pa,
 			       "the end of the chain,", 0);
 
 	xa_for_each(&index->segments, domain, seg)
 		sum += seg->ser->nr_devices;
 	if (sum != root->nr_devices)
-		return damaged(damage, -EOVERFLOW, "nr_devices of the root", NULL,
+		return record_damaged(damage, -EOVERFLOW, "nr_devices of the root", NULL,
 			       root->nr_devices, "the sum of all segments,",
 			       sum);
 	return 0;
 }
 
 /*
- * Taking a page over makes it an ordinary one, so that a page which the record
- * uses twice is no longer restorable the second time.
+ * Take one allocation over. That makes its pages ordinary ones: if the record
+ * uses them twice, then they are not restorable the second time.
  */
-static int take_over(void *mem, size_t size, const char *field,
-		     const u32 *domain, struct pci_liveupdate_damage *damage)
+static int record_take_over(void *mem, size_t size, const char *field,
+			    const u32 *domain, struct pci_liveupdate_damage *damage)
 {
 	u64 pa = virt_to_phys(mem);
 
 	if (!kho_is_restorable(pa, size) || !kho_restore_folio(pa))
-		return damaged(damage, -EBUSY, field, domain, pa,
+		return record_damaged(damage, -EBUSY, field, domain, pa,
 			       "used once, in bytes", size);
 	return 0;
 }
@@ -956,27 +993,27 @@ static int index_take_over(struct pci_liveupdate_index *index,
 	unsigned long domain;
 	int err;
 
-	err = take_over(index->ser, sizeof(*index->ser), "root", NULL, damage);
+	err = record_take_over(index->ser, sizeof(*index->ser), "root", NULL, damage);
 	if (err)
 		return err;
 
 	xa_for_each(&index->segments, domain, seg) {
-		err = take_over(seg->bitmap, PCI_SER_BITMAP_SIZE, "bitmap",
-				&seg->ser->domain, damage);
+		err = record_take_over(seg->bitmap, PCI_SER_BITMAP_SIZE, "bitmap",
+				       &seg->ser->domain, damage);
 		if (err)
 			return err;
-		err = take_over(seg->buses, PCI_SER_BUSES_SIZE, "buses",
-				&seg->ser->domain, damage);
+		err = record_take_over(seg->buses, PCI_SER_BUSES_SIZE, "buses",
+				       &seg->ser->domain, damage);
 		if (err)
 			return err;
 	}
 
-	/* The set takes its blocks over when it is destroyed. */
+	/* kho_block_set_destroy() takes the blocks over. */
 	list_for_each_entry(block, &index->block_set.blocks, list) {
 		u64 pa = virt_to_phys(block->ser);
 
 		if (!kho_is_restorable(pa, KHO_BLOCK_SIZE))
-			return damaged(damage, -EBUSY, "next of a block", NULL,
+			return record_damaged(damage, -EBUSY, "next of a block", NULL,
 				       pa, "used once, in bytes",
 				       KHO_BLOCK_SIZE);
 	}
@@ -984,7 +1021,7 @@ static int index_take_over(struct pci_liveupdate_index *index,
 	return 0;
 }
 
-/* Forget a record that was refused, and leave its pages where they are. */
+/* Free the index of a refused record, but not the pages of the record. */
 static void index_abandon(struct pci_liveupdate_index *index)
 {
 	struct pci_liveupdate_segment *seg;
@@ -1002,15 +1039,17 @@ static void index_abandon(struct pci_liveupdate_index *index)
 }
 
 /**
- * pci_liveupdate_index_restore - Read what the previous kernel left.
+ * pci_liveupdate_index_restore - Read the record of the previous kernel.
  * @root_pa: Physical address of its &struct pci_ser.
- * @damage:  Set on every error but -ENOMEM: what is wrong with the record.
+ * @damage:  Set on every error but -ENOMEM.
  *
  * Context: Process context. May sleep.
  * Return: The index, or an ERR_PTR():
  *         -EINVAL if an address is misaligned;
  *         -EFAULT if an address is not preserved memory of the right size;
- *         -EPROTONOSUPPORT if the version is not PCI_SER_VERSION;
+ *         -EPROTO if the versions in the record are impossible;
+ *         -EPROTONOSUPPORT if this kernel is too old to read it;
+ *         -EBADMSG if a reserved field is not 0;
  *         -ERANGE if a block has not as many segments as it should;
  *         -ENODATA if the chain of blocks ends too early;
  *         -ELOOP if it goes on after the last segment, or in a circle;
@@ -1029,16 +1068,14 @@ pci_liveupdate_index_restore(u64 root_pa, struct pci_liveupdate_damage *damage)
 	struct pci_ser *root;
 	int err;
 
-	err = check_address(root_pa, sizeof(*root), "root", NULL, damage);
+	err = record_check_address(root_pa, sizeof(*root), "root", NULL, damage);
 	if (err)
 		return ERR_PTR(err);
 
 	root = phys_to_virt(root_pa);
-	if (root->version != PCI_SER_VERSION) {
-		err = damaged(damage, -EPROTONOSUPPORT, "version", NULL,
-			      root->version, "exactly", PCI_SER_VERSION);
+	err = record_check_root(root, damage);
+	if (err)
 		return ERR_PTR(err);
-	}
 
 	index = index_alloc(true);
 	if (!index)
@@ -1051,8 +1088,8 @@ pci_liveupdate_index_restore(u64 root_pa, struct pci_liveupdate_damage *damage)
 
 	err = kho_block_set_restore(&index->block_set, root->segments);
 	if (err) {
-		damaged(damage, err, "nr_segments", NULL, root->nr_segments,
-			"what a block set can hold, such as", 1);
+		record_damaged(damage, err, "nr_segments", NULL, root->nr_segments,
+			       "what a block set can hold, such as", 1);
 		goto err_abandon;
 	}
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The index of preserved PCI functions: a map from (domain, BDF) to the
+ * The index of preserved PCI functions: a map from pci_ser_key_t to the
  * function's entry, kept in memory that survives a kexec.
  */
 
@@ -14,22 +14,22 @@
 #include <linux/xarray.h>
 
 /*
- * Firmware numbers segments from 0, and no host is known that has more of them.
- * Only VMD, and whoever lets the kernel choose numbers, goes beyond.
+ * Firmware numbers segments from 0, and known hosts have fewer of them. VMD and
+ * segments numbered by the kernel go beyond.
  */
 #define PCI_LIVEUPDATE_LOW_DOMAINS	256
 
 struct pci_liveupdate_segment;
 
 /**
- * struct pci_liveupdate_index - The functions preserved on one side.
+ * struct pci_liveupdate_index - The functions of one record.
  * @segments:  &struct pci_liveupdate_segment by domain.
- * @low:       The same for domains below PCI_LIVEUPDATE_LOW_DOMAINS: looking
- *             into an xarray takes longer than all the rest of an operation.
+ * @low:       The same for domains below PCI_LIVEUPDATE_LOW_DOMAINS: walking an
+ *             xarray takes longer than the rest of an operation.
  * @ser:       Root of the record.
  * @block_set: The blocks that hold the &struct pci_segment_ser.
  * @it:        Where the next &struct pci_segment_ser goes.
- * @incoming:  The pages were left by the previous kernel.
+ * @incoming:  The previous kernel wrote the pages.
  *
  * Synchronization is the responsibility of the caller: calls that change an
  * index exclude each other and all readers of it.
@@ -44,13 +44,13 @@ struct pci_liveupdate_index {
 };
 
 /**
- * struct pci_liveupdate_damage - What is wrong with a record.
- * @field:      The field of the record, as include/linux/kho/abi/pci.h calls it.
+ * struct pci_liveupdate_damage - The damage found in a record.
+ * @field:      The field of the record, named as in include/linux/kho/abi/pci.h.
  * @in_segment: @field belongs to a segment.
  * @domain:     That segment, else 0.
- * @found:      What is there.
- * @rule:       What @expected says about @found, such as "at most".
- * @expected:   What should be there.
+ * @found:      The value of @field.
+ * @rule:       How @expected limits @found, such as "at most".
+ * @expected:   The expected value.
  */
 struct pci_liveupdate_damage {
 	const char *field;
@@ -61,47 +61,52 @@ struct pci_liveupdate_damage {
 	u64 expected;
 };
 
-/*
- * A position in an index: domain << 16 | BDF. In 64 bits there is room behind
- * the last function of the last domain, where an iteration ends.
+/**
+ * struct pci_liveupdate_slot - A function that has been found.
+ * @segment: Its segment.
+ * @bdf:     Its bus << 8 | devfn.
+ *
+ * Valid until the function is removed.
  */
-#define PCI_LIVEUPDATE_POS(domain, bdf)	((u64)(domain) << 16 | (u16)(bdf))
-#define PCI_LIVEUPDATE_POS_DOMAIN(pos)	((u32)((pos) >> 16))
-#define PCI_LIVEUPDATE_POS_BDF(pos)	((u16)(pos))
+struct pci_liveupdate_slot {
+	struct pci_liveupdate_segment *segment;
+	u16 bdf;
+};
 
 /**
  * pci_liveupdate_index_for_each - Visit each function, by domain and BDF.
  * @index: An index.
- * @pos:   A u64 to hold the position. The function at it may be removed.
+ * @key:   A pci_ser_key_t, the function. It may be removed.
  */
-#define pci_liveupdate_index_for_each(index, pos)			\
-	for ((pos) = 0; pci_liveupdate_index_next(index, &(pos)); (pos)++)
+#define pci_liveupdate_index_for_each(index, key)			\
+	for ((key) = 0; pci_liveupdate_index_next(index, &(key)); (key)++)
 
 struct pci_liveupdate_index *pci_liveupdate_index_create(void);
 struct pci_liveupdate_index *
 pci_liveupdate_index_restore(u64 root_pa, struct pci_liveupdate_damage *damage);
 void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index);
 
-int pci_liveupdate_index_add(struct pci_liveupdate_index *index, u32 domain,
-			     u16 bdf, const struct pci_function_ser *entry);
-bool pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
-				 u32 domain, u16 bdf);
-bool pci_liveupdate_index_contains(struct pci_liveupdate_index *index,
-				   u32 domain, u16 bdf);
-bool pci_liveupdate_index_any(struct pci_liveupdate_index *index,
-			      u32 domain, u8 first_bus, u8 last_bus);
+int pci_liveupdate_index_add(struct pci_liveupdate_index *index,
+			     pci_ser_key_t key,
+			     const struct pci_function_ser *entry);
+bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
+			       pci_ser_key_t key,
+			       struct pci_liveupdate_slot *slot);
+void pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
+				 const struct pci_liveupdate_slot *slot);
 const struct pci_function_ser *
 pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
-			   u32 domain, u16 bdf,
+			   const struct pci_liveupdate_slot *slot,
 			   struct pci_liveupdate_damage *damage);
+bool pci_liveupdate_index_any(struct pci_liveupdate_index *index,
+			      u32 domain, u8 first_bus, u8 last_bus);
 bool pci_liveupdate_index_next(struct pci_liveupdate_index *index,
-			       u64 *pos);
+			       pci_ser_key_t *key);
 u64 pci_liveupdate_index_size(struct pci_liveupdate_index *index);
 
-void pci_liveupdate_index_mark(struct pci_liveupdate_index *index, u32 domain,
-			       u16 bdf, bool mark);
-bool pci_liveupdate_index_marked(struct pci_liveupdate_index *index,
-				 u32 domain, u16 bdf);
+void pci_liveupdate_index_mark(const struct pci_liveupdate_slot *slot,
+			       bool mark);
+bool pci_liveupdate_index_marked(const struct pci_liveupdate_slot *slot);
 u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index);
 
 /**
@@ -109,7 +114,8 @@ u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index);
  * @index: An index.
  *
  * Context: Any.
- * Return: What the next kernel gives to pci_liveupdate_index_restore().
+ * Return: The address that pci_liveupdate_index_restore() takes in the next
+ *         kernel.
  */
 static inline u64
 pci_liveupdate_index_root_pa(struct pci_liveupdate_index *index)
@@ -121,7 +127,7 @@ pci_liveupdate_index_root_pa(struct pci_liveupdate_index *index)
  * pci_liveupdate_index_count - Count the functions in an index.
  * @index: An index.
  *
- * Context: Writers are excluded by the caller.
+ * Context: Any. The caller excludes writers.
  * Return: The number of functions, bridges included.
  */
 static inline u64

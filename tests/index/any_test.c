@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whether there is a function on a range of buses, for every range there is.
+ * Whether there is a function on a range of buses, for every range there is. To
+ * ask is not to write.
  */
 
 #include <linux/kernel.h>
 
 #include "harness.h"
+#include "shim/heap_shim.h"
+#include "shim/kho_shim.h"
 #include "tests.h"
 #include "world.h"
 
@@ -124,6 +127,8 @@ static bool any_busy(const bool *busy, unsigned int first, unsigned int last)
 static unsigned int check_all_ranges(const struct world *world,
 				     const bool *busy, const char *name)
 {
+	struct kho_shim_image *record = kho_shim_save();
+	u64 heap = heap_shim_checksum();
 	unsigned int nr = 0;
 
 	for (unsigned int first = 0; first < PCI_SER_BUSES; first++) {
@@ -135,6 +140,9 @@ static unsigned int check_all_ranges(const struct world *world,
 					  name, first, last);
 		}
 	}
+	CHECK(kho_shim_same(record));
+	CHECK_EQ(heap_shim_checksum(), heap);
+	kho_shim_drop(record);
 	return nr;
 }
 
@@ -145,13 +153,14 @@ static unsigned int run_pattern(const struct pattern *pattern)
 	unsigned int nr = 0;
 
 	/* There is a segment even if nothing is in it, and another one. */
-	world_add(&world, OTHER_DOMAIN, 0x8000);
-	world_add(&world, DOMAIN, 0x4000);
-	world_remove(&world, DOMAIN, 0x4000);
+	world_add(&world, PCI_SER_KEY(OTHER_DOMAIN, 0x8000));
+	world_add(&world, PCI_SER_KEY(DOMAIN, 0x4000));
+	world_remove(&world, PCI_SER_KEY(DOMAIN, 0x4000));
 	for (unsigned int bus = 0; bus < PCI_SER_BUSES; bus++) {
 		busy[bus] = pattern->has(bus);
 		if (busy[bus])
-			world_add(&world, DOMAIN, edge_of_bus(bus));
+			world_add(&world,
+				  PCI_SER_KEY(DOMAIN, edge_of_bus(bus)));
 	}
 	nr += check_all_ranges(&world, busy, pattern->name);
 

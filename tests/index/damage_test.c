@@ -10,6 +10,7 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "record.h"
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
@@ -21,9 +22,9 @@
 #define FIRST		0
 #define LAST		(NR_SEGMENTS - 1)
 
-/* The functions of each segment; the directory has leaves for buses 1 and 2. */
-#define BDF_A		0x0100
-#define BDF_B		0x02ff
+/* The functions of each segment; the directory has leaves for buses 2 and 3. */
+#define BDF_A		0x0200
+#define BDF_B		0x03ff
 
 /*
  * A good record, and how to get it back.
@@ -54,8 +55,8 @@ static struct base base_create(void)
 	};
 
 	for (unsigned int i = 0; i < NR_SEGMENTS; i++) {
-		world_add(&world, nth_domain(i), BDF_A);
-		world_add(&world, nth_domain(i), BDF_B);
+		world_add(&world, PCI_SER_KEY(nth_domain(i), BDF_A));
+		world_add(&world, PCI_SER_KEY(nth_domain(i), BDF_B));
 	}
 	base.root_pa = world_kexec(&world);
 	model_destroy(world.model);
@@ -254,14 +255,13 @@ void test_damaged_addresses(void)
 
 static void damage_root_fields(const struct base *base)
 {
-	static const u32 versions[] = { 0, 2, 0x101, 0x80000001, ~0 };
 	struct pci_ser *root = record_root(base->root_pa);
 
-	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
-		root->version = versions[i];
-		check_refused(base, -EPROTONOSUPPORT, "version", NO_SEGMENT, versions[i],
-			      1);
-	}
+	root->reserved = 1;
+	check_refused(base, -EBADMSG, "reserved of the root", NO_SEGMENT, 1, 0);
+	root->reserved = 1U << 31;
+	check_refused(base, -EBADMSG, "reserved of the root", NO_SEGMENT,
+		      1U << 31, 0);
 
 	for (int delta = -1; delta <= 1; delta += 2) {
 		root->nr_devices += delta;
@@ -275,6 +275,55 @@ static void damage_root_fields(const struct base *base)
 		      (1ULL << 32) + 2 * NR_SEGMENTS, 2 * NR_SEGMENTS);
 }
 
+/* Too new, or impossible. A version alone says nothing: see test_versions(). */
+static void damage_root_versions(const struct base *base)
+{
+	static const u32 later[] = {
+		RECORD_VERSION + 1, RECORD_VERSION + 2, 0x101, 0x80000001, ~0,
+	};
+	struct pci_ser *root = record_root(base->root_pa);
+
+	root->version = 0;
+	check_refused(base, -EPROTO, "version", NO_SEGMENT, 0, 1);
+	root->version = 0;
+	root->oldest_reader = 0;
+	check_refused(base, -EPROTO, "version", NO_SEGMENT, 0, 1);
+	root->oldest_reader = 0;
+	check_refused(base, -EPROTO, "oldest_reader", NO_SEGMENT, 0, 1);
+
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
+		/* Of itself, of a later one, and of one that does not exist. */
+		root->version = later[i];
+		root->oldest_reader = later[i];
+		check_refused(base, -EPROTONOSUPPORT, "oldest_reader",
+			      NO_SEGMENT, later[i], RECORD_VERSION);
+		root->version = ~0;
+		root->oldest_reader = later[i];
+		check_refused(base, -EPROTONOSUPPORT, "oldest_reader",
+			      NO_SEGMENT, later[i], RECORD_VERSION);
+		root->oldest_reader = later[i];
+		check_refused(base, -EPROTO, "oldest_reader", NO_SEGMENT,
+			      later[i], RECORD_VERSION);
+	}
+}
+
+static void damage_root_features(const struct base *base)
+{
+	struct pci_ser *root = record_root(base->root_pa);
+
+	for (int bit = 0; bit < 64; bit++) {
+		root->features = 1ULL << bit;
+		check_refused(base, -EPROTONOSUPPORT, "features", NO_SEGMENT,
+			      1ULL << bit, PCI_SER_FEATURES);
+	}
+
+	/* A version that reads it does not make up for the feature. */
+	root->version = RECORD_VERSION + 1;
+	root->features = ~0ULL;
+	check_refused(base, -EPROTONOSUPPORT, "features", NO_SEGMENT, ~0ULL,
+		      PCI_SER_FEATURES);
+}
+
 static void damage_segment_weight(const struct base *base, unsigned int n)
 {
 	struct pci_segment_ser *seg = record_segment(base->root_pa, n);
@@ -286,7 +335,7 @@ static void damage_segment_weight(const struct base *base, unsigned int n)
 			      2 + delta, 2);
 	}
 
-	/* One more on bus 1, one less there, and none left on bus 2. */
+	/* One more on bus 2, one less there, and none left on bus 3. */
 	bitmap[BDF_A / 64] |= 2;
 	check_refused(base, -EUCLEAN, "nr_devices", nth_domain(n), 2, 3);
 	bitmap[BDF_A / 64] = 0;
@@ -305,10 +354,10 @@ static void damage_segment_leaves(const struct base *base, unsigned int n)
 {
 	struct pci_segment_ser *seg = record_segment(base->root_pa, n);
 
-	record_buses(seg)[1] = 0;
-	check_refused(base, -ENXIO, "buses[] entry", nth_domain(n), 0, 1);
 	record_buses(seg)[2] = 0;
 	check_refused(base, -ENXIO, "buses[] entry", nth_domain(n), 0, 2);
+	record_buses(seg)[3] = 0;
+	check_refused(base, -ENXIO, "buses[] entry", nth_domain(n), 0, 3);
 
 	/* A function where there never was one. */
 	record_bitmap(seg)[0] = 1;
@@ -317,11 +366,66 @@ static void damage_segment_leaves(const struct base *base, unsigned int n)
 	check_refused(base, -ENXIO, "buses[] entry", nth_domain(n), 0, 255);
 }
 
+/* Each word of the second half of the directory, of which none is used. */
+static void damage_segment_reserved(const struct base *base, unsigned int n)
+{
+	struct pci_segment_ser *seg = record_segment(base->root_pa, n);
+
+	for (int i = 256; i < 512; i++) {
+		record_buses(seg)[i] = i;
+		check_refused(base, -EBADMSG, "reserved buses[] entry",
+			      nth_domain(n), i, 0);
+	}
+	record_buses(seg)[511] = 1ULL << 63;
+	check_refused(base, -EBADMSG, "reserved buses[] entry", nth_domain(n),
+		      1ULL << 63, 0);
+	/* The address of a leaf is not one yet. */
+	record_buses(seg)[256 + 2] = record_buses(seg)[2];
+	check_refused(base, -EBADMSG, "reserved buses[] entry", nth_domain(n),
+		      record_buses(seg)[2], 0);
+}
+
+/* A record that a later version wrote, and this one reads. */
+void test_versions(void)
+{
+	static const u32 versions[] = {
+		RECORD_VERSION, RECORD_VERSION + 1, 0x101, 0x80000001, ~0,
+	};
+	struct base base = base_create();
+	struct pci_ser *root = record_root(base.root_pa);
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_index *index;
+	unsigned int nr = 0;
+
+	CHECK_EQ(root->version, RECORD_VERSION);
+	CHECK_EQ(root->oldest_reader, 1);
+	CHECK_EQ(root->features, 0);
+	CHECK_EQ(root->reserved, 0);
+
+	for (u32 oldest = 1; oldest <= RECORD_VERSION; oldest++) {
+		for (size_t i = 0; i < ARRAY_SIZE(versions); i++, nr++) {
+			root->version = versions[i];
+			root->oldest_reader = oldest;
+			CHECK_EQ(record_restore(base.root_pa, &index, &damage),
+				 0);
+			ASSERT(index);
+			CHECK_EQ(record_use(index), 2 * NR_SEGMENTS);
+			kho_shim_rewind(base.image);
+		}
+	}
+	test_note("%u versions", nr);
+	base_destroy(&base);
+}
+
 void test_damaged_fields(void)
 {
 	struct base base = base_create();
 
+	damage_root_versions(&base);
+	damage_root_features(&base);
 	damage_root_fields(&base);
+	damage_segment_reserved(&base, FIRST);
+	damage_segment_reserved(&base, LAST);
 	damage_segment_weight(&base, FIRST);
 	damage_segment_weight(&base, LAST);
 	damage_segment_leaves(&base, FIRST);
@@ -408,12 +512,11 @@ static void damage_block_links(const struct base *base)
 	check_refused(base, -EEXIST, "domain", nth_domain(0), nth_domain(0),
 		      nth_domain(0));
 
-	/* A root that is its own block, and a segment right behind it. */
+	/* A root that is its own block: no features are no segments. */
 	record_root(base->root_pa)->nr_segments = 1;
 	record_root(base->root_pa)->nr_devices = 1;
 	record_root(base->root_pa)->segments = base->root_pa;
-	check_refused(base, -EFAULT, "bitmap", (u32)base->root_pa, 0,
-		      PCI_SER_BITMAP_SIZE);
+	check_refused(base, -ERANGE, "count of a block", NO_SEGMENT, 0, 1);
 }
 
 void test_damaged_chain(void)
@@ -428,7 +531,7 @@ void test_damaged_chain(void)
 
 /*
  * The directories all look the same, and a block and the root pass for one: the
- * words for buses 1 and 2 are not 0.
+ * words for buses 2 and 3 are not 0, and the second half is.
  */
 void test_memory_used_twice(void)
 {
@@ -451,7 +554,7 @@ void test_memory_used_twice(void)
 	base_destroy(&base);
 }
 
-/* The leaf of bus 1 is bad: all is well but for the functions on that bus. */
+/* The leaf of bus 2 is bad: all is well but for the functions on that bus. */
 static void check_leaf_refused(const struct base *base, int err, u64 found,
 			       u64 expected)
 {
@@ -460,13 +563,13 @@ static void check_leaf_refused(const struct base *base, int err, u64 found,
 	struct pci_liveupdate_index *index;
 
 	ASSERT(!record_restore(base->root_pa, &index, &damage));
-	entry = pci_liveupdate_index_entry(index, nth_domain(FIRST), BDF_A,
-					   &damage);
+	entry = index_entry(index, PCI_SER_KEY(nth_domain(FIRST), BDF_A),
+			    &damage);
 	CHECK_EQ(PTR_ERR(entry), err);
 	check_damage(&damage, "buses[] entry", nth_domain(FIRST), found,
 		     expected);
-	entry = pci_liveupdate_index_entry(index, nth_domain(FIRST), BDF_B,
-					   &damage);
+	entry = index_entry(index, PCI_SER_KEY(nth_domain(FIRST), BDF_B),
+			    &damage);
 	CHECK(!IS_ERR(entry));
 
 	/* The page that is lost stays, and there is a message about it. */
@@ -485,21 +588,21 @@ void test_damaged_leaves(void)
 
 	seg = record_segment(base.root_pa, FIRST);
 	buses = record_buses(seg);
-	misaligned_addresses(buses[1], bad);
-	foreign_addresses(&base, buses[1], PCI_SER_LEAF_SIZE,
+	misaligned_addresses(buses[2], bad);
+	foreign_addresses(&base, buses[2], PCI_SER_LEAF_SIZE,
 			  bad + NR_MISALIGNED);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		bool misaligned = i < NR_MISALIGNED;
 
-		buses[1] = bad[i];
+		buses[2] = bad[i];
 		check_leaf_refused(&base, misaligned ? -EINVAL : -EFAULT, bad[i],
 				   misaligned ? PAGE_SIZE : PCI_SER_LEAF_SIZE);
 	}
 
 	/* What the index took over itself is not a leaf either. */
-	buses[1] = base.root_pa;
+	buses[2] = base.root_pa;
 	check_leaf_refused(&base, -EFAULT, base.root_pa, PCI_SER_LEAF_SIZE);
-	buses[1] = seg->buses;
+	buses[2] = seg->buses;
 	check_leaf_refused(&base, -EFAULT, seg->buses, PCI_SER_LEAF_SIZE);
 	test_note("%zu bad addresses", ARRAY_SIZE(bad) + 2);
 	base_destroy(&base);
@@ -525,17 +628,17 @@ void test_leaves_used_twice(void)
 	struct pci_segment_ser *last = record_segment(base.root_pa, LAST);
 
 	/* What stays is the spare page, and the leaf that is not named. */
-	record_buses(first)[1] = record_buses(first)[2];
+	record_buses(first)[2] = record_buses(first)[3];
 	check_leaf_tolerated(&base, 2);
-	record_buses(first)[1] = record_buses(last)[1];
+	record_buses(first)[2] = record_buses(last)[2];
 	check_leaf_tolerated(&base, 2);
-	record_buses(first)[1] = virt_to_phys(record_block(base.root_pa, 0));
+	record_buses(first)[2] = virt_to_phys(record_block(base.root_pa, 0));
 	check_leaf_tolerated(&base, 2);
-	record_buses(last)[2] = virt_to_phys(record_block(base.root_pa, 1));
+	record_buses(last)[3] = virt_to_phys(record_block(base.root_pa, 1));
 	check_leaf_tolerated(&base, 2);
 
 	/* A leaf of a bus that has no function is freed just as well. */
-	record_buses(last)[0] = record_buses(last)[1];
+	record_buses(last)[0] = record_buses(last)[2];
 	check_leaf_tolerated(&base, 1);
 	base_destroy(&base);
 }

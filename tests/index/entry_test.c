@@ -11,6 +11,7 @@
 #include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "record.h"
 #include "tests.h"
 #include "world.h"
@@ -90,7 +91,7 @@ static struct world make_world(u32 domain, struct pci_function_ser **entry)
 	struct world world = world_create();
 	u64 root_pa;
 
-	world_add(&world, domain, BDF);
+	world_add(&world, PCI_SER_KEY(domain, BDF));
 	root_pa = world_kexec(&world);
 	*entry = record_entry(record_segment(root_pa, 0), BDF);
 	world_restore(&world, root_pa);
@@ -103,7 +104,7 @@ static void check_bad(const struct world *world, u32 domain,
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage = { };
 
-	entry = pci_liveupdate_index_entry(world->index, domain, BDF, &damage);
+	entry = index_entry(world->index, PCI_SER_KEY(domain, BDF), &damage);
 	CHECK_EQ(PTR_ERR(entry), -EBADMSG);
 	ASSERT(damage.field && damage.rule);
 	CHECK(!strcmp(damage.field, bad->field));
@@ -122,7 +123,7 @@ static void run_bad_entries(u32 domain)
 		*entry = bad_entries[i].entry;
 		check_bad(&world, domain, &bad_entries[i]);
 		/* What is said of a function is not what says it is there. */
-		CHECK(pci_liveupdate_index_contains(world.index, domain, BDF));
+		CHECK(index_contains(world.index, PCI_SER_KEY(domain, BDF)));
 	}
 	world_destroy(&world);
 }
@@ -142,7 +143,7 @@ void test_good_entries(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(good_entries); i++) {
 		*entry = good_entries[i];
-		CHECK(pci_liveupdate_index_entry(world.index, 0, BDF, &damage) ==
+		CHECK(index_entry(world.index, PCI_SER_KEY(0, BDF), &damage) ==
 		      entry);
 	}
 	test_note("%zu good entries", ARRAY_SIZE(good_entries));

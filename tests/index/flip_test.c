@@ -40,7 +40,7 @@ static struct base base_create(unsigned int nr_segments)
 
 	for (unsigned int i = 0; i < nr_segments; i++) {
 		for (size_t j = 0; j < ARRAY_SIZE(bdfs); j++)
-			world_add(&world, i, bdfs[j]);
+			world_add(&world, PCI_SER_KEY(i, bdfs[j]));
 	}
 	base.root_pa = world_kexec(&world);
 	base.image = kho_shim_save();
@@ -101,13 +101,21 @@ static void flip_part(const struct base *base, const struct part *part)
 	test_note("%s: %u bits, %u accepted", part->name, nr, nr_accepted);
 }
 
+/*
+ * A version that is not less than the oldest reader, 1, is as good as any other:
+ * it is 0 if its only bit flips.
+ */
 void test_flip_root(void)
 {
+	const unsigned int nr_versions = is_power_of_2(RECORD_VERSION);
 	struct base base = base_create(2);
 	struct pci_ser *root = record_root(base.root_pa);
 	const struct part parts[] = {
-		{ "version", &root->version, 4 },
+		{ "version", &root->version, 4, 32 - nr_versions },
+		{ "oldest_reader", &root->oldest_reader, 4 },
+		{ "features", &root->features, 8 },
 		{ "nr_segments", &root->nr_segments, 4 },
+		{ "reserved", &root->reserved, 4 },
 		{ "nr_devices", &root->nr_devices, 8 },
 		{ "segments", &root->segments, 8 },
 	};
@@ -192,6 +200,17 @@ void test_flip_bitmap(void)
  * function is wrong, then the entry of that function is refused. If there is
  * one for a bus without, then it is just not freed. Both are said at the end.
  */
+static void flip_reserved(const struct base *base, unsigned int bit)
+{
+	u64 *buses = record_buses(record_segment(base->root_pa, 0));
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_index *index;
+
+	flip(buses, bit);
+	CHECK_EQ(record_restore(base->root_pa, &index, &damage), -EBADMSG);
+	kho_shim_rewind(base->image);
+}
+
 static void flip_leaf_address(const struct base *base, unsigned int bit)
 {
 	u64 *buses = record_buses(record_segment(base->root_pa, 0));
@@ -212,11 +231,14 @@ void test_flip_buses(void)
 	struct base base = base_create(1);
 	unsigned int nr;
 
-	for (nr = 0; nr < 8 * PCI_SER_BUSES_SIZE; nr++)
+	for (nr = 0; nr < 64 * PCI_SER_BUSES; nr++)
 		flip_leaf_address(&base, nr);
 	CHECK_EQ(nr, 16384);
-	test_note("%u bits, %zu of them refused with the entry", nr,
-		  64 * ARRAY_SIZE(bdfs));
+	for (; nr < 8 * PCI_SER_BUSES_SIZE; nr++)
+		flip_reserved(&base, nr);
+	CHECK_EQ(nr, 32768);
+	test_note("%u bits, %zu of them refused with the entry, half of them with the record",
+		  nr, 64 * ARRAY_SIZE(bdfs));
 	base_destroy(&base);
 }
 

@@ -10,6 +10,7 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "shim/kho_shim.h"
 #include "tests.h"
 #include "world.h"
@@ -58,23 +59,24 @@ static void check_any(const struct world *world, u16 bdf)
 
 static void check_next(const struct world *world, u16 bdf)
 {
-	u64 expected = PCI_LIVEUPDATE_POS(DOMAIN, bdf);
-	u64 pos = expected;
+	pci_ser_key_t expected = PCI_SER_KEY(DOMAIN, bdf);
+	pci_ser_key_t key = expected;
 	bool found;
 
 	found = model_next(world->model, &expected);
-	CHECK_EQ(pci_liveupdate_index_next(world->index, &pos), found);
+	CHECK_EQ(pci_liveupdate_index_next(world->index, &key), found);
 	if (found)
-		CHECK_EQ(pos, expected);
+		CHECK_EQ(key, expected);
 }
 
 static void check_entry(const struct world *world, u16 bdf)
 {
-	struct pci_function_ser expected = model_entry(DOMAIN, bdf, GENERATION);
+	const pci_ser_key_t key = PCI_SER_KEY(DOMAIN, bdf);
+	struct pci_function_ser expected = model_entry(key, GENERATION);
 	struct pci_liveupdate_damage damage;
 	const struct pci_function_ser *entry;
 
-	entry = pci_liveupdate_index_entry(world->index, DOMAIN, bdf, &damage);
+	entry = index_entry(world->index, key, &damage);
 	ASSERT(!IS_ERR(entry));
 	CHECK(!memcmp(entry, &expected, sizeof(expected)));
 }
@@ -84,24 +86,24 @@ static void check_absent(const struct world *world, u16 bdf)
 	struct pci_liveupdate_damage damage;
 	const struct pci_function_ser *entry;
 
-	CHECK(!pci_liveupdate_index_contains(world->index, DOMAIN, bdf));
-	CHECK(!pci_liveupdate_index_remove(world->index, DOMAIN, bdf));
-	entry = pci_liveupdate_index_entry(world->index, DOMAIN, bdf, &damage);
+	CHECK(!index_contains(world->index, PCI_SER_KEY(DOMAIN, bdf)));
+	CHECK(!index_remove(world->index, PCI_SER_KEY(DOMAIN, bdf)));
+	entry = index_entry(world->index, PCI_SER_KEY(DOMAIN, bdf), &damage);
 	CHECK_EQ(PTR_ERR(entry), -ENOENT);
 }
 
 static void add_one(struct world *world, u16 bdf)
 {
-	struct pci_function_ser other = model_entry(DOMAIN, bdf, GENERATION + 1);
-	struct pci_function_ser entry = model_entry(DOMAIN, bdf, GENERATION);
+	const pci_ser_key_t key = PCI_SER_KEY(DOMAIN, bdf);
+	struct pci_function_ser other = model_entry(key, GENERATION + 1);
+	struct pci_function_ser entry = model_entry(key, GENERATION);
 
 	check_absent(world, bdf);
-	CHECK_EQ(pci_liveupdate_index_add(world->index, DOMAIN, bdf, &entry), 0);
-	model_set(world->model, DOMAIN, bdf, GENERATION);
+	CHECK_EQ(pci_liveupdate_index_add(world->index, key, &entry), 0);
+	model_set(world->model, key, GENERATION);
 
-	CHECK(pci_liveupdate_index_contains(world->index, DOMAIN, bdf));
-	CHECK_EQ(pci_liveupdate_index_add(world->index, DOMAIN, bdf, &other),
-		 -EEXIST);
+	CHECK(index_contains(world->index, key));
+	CHECK_EQ(pci_liveupdate_index_add(world->index, key, &other), -EEXIST);
 	check_entry(world, bdf);
 	check_any(world, bdf);
 	check_next(world, bdf);
@@ -113,8 +115,8 @@ static void add_one(struct world *world, u16 bdf)
 static void remove_one(struct world *world, u16 bdf)
 {
 	check_entry(world, bdf);
-	CHECK(pci_liveupdate_index_remove(world->index, DOMAIN, bdf));
-	model_set(world->model, DOMAIN, bdf, 0);
+	CHECK(index_remove(world->index, PCI_SER_KEY(DOMAIN, bdf)));
+	model_set(world->model, PCI_SER_KEY(DOMAIN, bdf), 0);
 
 	check_absent(world, bdf);
 	check_any(world, bdf);
@@ -165,11 +167,11 @@ void test_function_comes_back(void)
 	struct world world = world_create();
 	unsigned long pages;
 
-	world_add(&world, DOMAIN, 0x0208);
+	world_add(&world, PCI_SER_KEY(DOMAIN, 0x0208));
 	pages = kho_shim_count(KHO_SHIM_OUTGOING);
 	for (int i = 0; i < 1000; i++) {
-		world_remove(&world, DOMAIN, 0x0208);
-		world_add(&world, DOMAIN, 0x0208);
+		world_remove(&world, PCI_SER_KEY(DOMAIN, 0x0208));
+		world_add(&world, PCI_SER_KEY(DOMAIN, 0x0208));
 		model_compare(world.model, world.index);
 	}
 	CHECK_EQ(kho_shim_count(KHO_SHIM_OUTGOING), pages);

@@ -73,7 +73,7 @@ static struct base base_create(void)
 
 	for (unsigned int i = 0; i < NR_SEGMENTS; i++) {
 		for (size_t j = 0; j < ARRAY_SIZE(bdfs); j++)
-			world_add(&world, i, bdfs[j]);
+			world_add(&world, PCI_SER_KEY(i, bdfs[j]));
 	}
 	base.root_pa = world_kexec(&world);
 	base.image = kho_shim_save();

@@ -7,6 +7,7 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "record.h"
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
@@ -19,27 +20,26 @@ static struct world make_world(void)
 	struct world world = world_create();
 
 	for (unsigned int devfn = 0; devfn < PCI_SER_DEVFNS; devfn++)
-		world_add(&world, 0, 0x4000 | devfn);
+		world_add(&world, PCI_SER_KEY(0, 0x4000 | devfn));
 	for (unsigned int bus = 0; bus < PCI_SER_BUSES; bus++)
-		world_add(&world, 1, bus << 8 | (u8)test_random());
+		world_add(&world, PCI_SER_KEY(1, bus << 8 | (u8)test_random()));
 	for (unsigned int i = 0; i < 1000; i++) {
 		u16 bdf = test_random();
 
-		if (!model_get(world.model, 0x10000, bdf))
-			world_add(&world, 0x10000, bdf);
+		if (!model_get(world.model, PCI_SER_KEY(0x10000, bdf)))
+			world_add(&world, PCI_SER_KEY(0x10000, bdf));
 	}
-	world_add(&world, 0xffffffff, 0x0000);
-	world_remove(&world, 0xffffffff, 0x0000);
+	world_add(&world, PCI_SER_KEY(0xffffffff, 0x0000));
+	world_remove(&world, PCI_SER_KEY(0xffffffff, 0x0000));
 	return world;
 }
 
 static void remove_everything(struct world *world)
 {
-	u64 pos;
+	pci_ser_key_t key;
 
-	pci_liveupdate_index_for_each(world->index, pos)
-		world_remove(world, PCI_LIVEUPDATE_POS_DOMAIN(pos),
-			     PCI_LIVEUPDATE_POS_BDF(pos));
+	pci_liveupdate_index_for_each(world->index, key)
+		world_remove(world, key);
 }
 
 void test_handover(void)
@@ -79,8 +79,8 @@ void test_handover_empty(void)
 
 	/* A segment stays when it is empty, and so does its entry. */
 	world = world_create();
-	world_add(&world, 9, 0x0900);
-	world_remove(&world, 9, 0x0900);
+	world_add(&world, PCI_SER_KEY(9, 0x0900));
+	world_remove(&world, PCI_SER_KEY(9, 0x0900));
 	root_pa = world_kexec(&world);
 	CHECK_EQ(record_root(root_pa)->nr_segments, 1);
 	world_restore(&world, root_pa);
@@ -100,7 +100,7 @@ void test_handover_chain(void)
 		world_carry_over(&world);
 		CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
 		CHECK_EQ(kho_shim_count(KHO_SHIM_RESTORED), 0);
-		world_add(&world, 2 + kernel, 0x0100);
+		world_add(&world, PCI_SER_KEY(2 + kernel, 0x0100));
 	}
 	world_destroy(&world);
 }
@@ -151,17 +151,17 @@ void test_size(void)
 	struct world world = world_create();
 
 	check_size(&world);
-	world_add(&world, 0, 0x0100);
+	world_add(&world, PCI_SER_KEY(0, 0x0100));
 	check_size(&world);
-	world_add(&world, 0, 0x0101);
+	world_add(&world, PCI_SER_KEY(0, 0x0101));
 	check_size(&world);
-	world_add(&world, 0, 0x0200);
+	world_add(&world, PCI_SER_KEY(0, 0x0200));
 	check_size(&world);
 	/* The leaf of a bus stays, and is still a part of the record. */
-	world_remove(&world, 0, 0x0200);
+	world_remove(&world, PCI_SER_KEY(0, 0x0200));
 	check_size(&world);
 	for (unsigned int i = 1; i <= SEGMENTS_PER_BLOCK; i++)
-		world_add(&world, i, 0x0300);
+		world_add(&world, PCI_SER_KEY(i, 0x0300));
 	check_size(&world);
 
 	world_restore(&world, world_kexec(&world));
@@ -172,29 +172,27 @@ void test_size(void)
 void test_marks(void)
 {
 	struct world world = make_world();
-	u64 pos;
+	pci_ser_key_t key;
 
 	world_restore(&world, world_kexec(&world));
-	pci_liveupdate_index_for_each(world.index, pos) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+	pci_liveupdate_index_for_each(world.index, key) {
+		u16 bdf = PCI_SER_KEY_BDF(key);
 
 		/* The same once more changes nothing. */
-		world_mark(&world, domain, bdf, false);
-		world_mark(&world, domain, bdf, bdf % 3);
-		world_mark(&world, domain, bdf, bdf % 3);
+		world_mark(&world, key, false);
+		world_mark(&world, key, bdf % 3);
+		world_mark(&world, key, bdf % 3);
 	}
 	CHECK(pci_liveupdate_index_count_marked(world.index));
 	model_compare_all(world.model, world.index);
 
-	pci_liveupdate_index_for_each(world.index, pos) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+	pci_liveupdate_index_for_each(world.index, key) {
+		u16 bdf = PCI_SER_KEY_BDF(key);
 
 		if (bdf % 2)
-			world_remove(&world, domain, bdf);
+			world_remove(&world, key);
 		else if (bdf % 5 == 0)
-			world_mark(&world, domain, bdf, false);
+			world_mark(&world, key, false);
 	}
 	CHECK(pci_liveupdate_index_count_marked(world.index));
 	model_compare_all(world.model, world.index);
@@ -205,12 +203,12 @@ void test_marks(void)
 	world_destroy(&world);
 }
 
-static void check_mark_warns(struct world *world, u32 domain, u16 bdf)
+static void check_mark_warns(struct world *world,
+			     const struct pci_liveupdate_slot *slot)
 {
 	for (int mark = 0; mark < 2; mark++) {
-		pci_liveupdate_index_mark(world->index, domain, bdf, mark);
+		pci_liveupdate_index_mark(slot, mark);
 		CHECK_EQ(log_shim_take_warnings(), 1);
-		CHECK(!pci_liveupdate_index_marked(world->index, domain, bdf));
 		CHECK_EQ(pci_liveupdate_index_count_marked(world->index), 0);
 	}
 }
@@ -218,13 +216,24 @@ static void check_mark_warns(struct world *world, u32 domain, u16 bdf)
 void test_marks_misused(void)
 {
 	struct world world = world_create();
+	struct pci_liveupdate_slot slot;
 
-	world_add(&world, 3, 0x0100);
-	check_mark_warns(&world, 3, 0x0100);
+	/* An outgoing index has no marks. */
+	world_add(&world, PCI_SER_KEY(3, 0x0100));
+	world_add(&world, PCI_SER_KEY(3, 0x0101));
+	ASSERT(pci_liveupdate_index_find(world.index, PCI_SER_KEY(3, 0x0100),
+					 &slot));
+	check_mark_warns(&world, &slot);
+	CHECK(!pci_liveupdate_index_marked(&slot));
 
+	/* A slot is of no use after its function is removed. */
 	world_restore(&world, world_kexec(&world));
-	check_mark_warns(&world, 3, 0x0101);
-	check_mark_warns(&world, 3, 0x0200);
-	check_mark_warns(&world, 4, 0x0100);
+	ASSERT(pci_liveupdate_index_find(world.index, PCI_SER_KEY(3, 0x0100),
+					 &slot));
+	world_remove(&world, PCI_SER_KEY(3, 0x0100));
+	check_mark_warns(&world, &slot);
+	pci_liveupdate_index_remove(world.index, &slot);
+	CHECK_EQ(log_shim_take_warnings(), 1);
+	model_compare_all(world.model, world.index);
 	world_destroy(&world);
 }

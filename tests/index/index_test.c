@@ -53,6 +53,7 @@ static const struct test_case cases[] = {
 	{ "size of a record", test_size },
 	{ "marks", test_marks },
 	{ "marks of what is not there", test_marks_misused },
+	{ "records of other versions", test_versions },
 	{ "damaged addresses", test_damaged_addresses },
 	{ "damaged fields", test_damaged_fields },
 	{ "damaged chain of blocks", test_damaged_chain },

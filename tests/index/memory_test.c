@@ -50,7 +50,7 @@ static struct world make_segments(unsigned int nr)
 	struct world world = world_create();
 
 	for (unsigned int i = 0; i < nr; i++)
-		world_add(&world, i, 0x0100);
+		world_add(&world, PCI_SER_KEY(i, 0x0100));
 	return world;
 }
 
@@ -59,8 +59,8 @@ static enum heap_shim_kind add_and_fail(struct world *world,
 					const struct addition *addition,
 					unsigned int nth, int err)
 {
-	struct pci_function_ser entry = model_entry(addition->domain,
-						    addition->bdf, 1);
+	struct pci_function_ser entry =
+		model_entry(PCI_SER_KEY(addition->domain, addition->bdf), 1);
 	struct kho_shim_image *before = kho_shim_save();
 	unsigned long nr_slabs = heap_shim_count();
 	enum heap_shim_kind kind;
@@ -68,15 +68,17 @@ static enum heap_shim_kind add_and_fail(struct world *world,
 
 	heap_shim_fail_at(nth);
 	kho_shim_fail_with(err);
-	ret = pci_liveupdate_index_add(world->index, addition->domain,
-				       addition->bdf, &entry);
+	ret = pci_liveupdate_index_add(world->index,
+				       PCI_SER_KEY(addition->domain,
+						   addition->bdf), &entry);
 	kind = heap_shim_failed();
 	heap_shim_fail_at(0);
 	kho_shim_fail_with(0);
 
 	if (kind == HEAP_SHIM_NONE) {
 		CHECK_EQ(ret, 0);
-		model_set(world->model, addition->domain, addition->bdf, 1);
+		model_set(world->model,
+			  PCI_SER_KEY(addition->domain, addition->bdf), 1);
 	} else {
 		CHECK_EQ(ret, kind == HEAP_SHIM_PAGES ? err : -ENOMEM);
 		CHECK(kho_shim_same(before));
@@ -100,7 +102,8 @@ static void run_addition(const struct addition *addition, int err, bool again)
 		kind = add_and_fail(&world, addition, ++nth, err);
 		nr[kind]++;
 		if (kind != HEAP_SHIM_NONE && again)
-			world_add(&world, addition->domain, addition->bdf);
+			world_add(&world,
+				  PCI_SER_KEY(addition->domain, addition->bdf));
 		world_restore(&world, world_kexec(&world));
 		model_compare(world.model, world.index);
 		world_destroy(&world);

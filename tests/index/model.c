@@ -12,6 +12,7 @@
 #include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "model.h"
 
 /* @present holds generations, and @marked is 0 or 1. */
@@ -83,15 +84,18 @@ static struct model_segment *segment_add(struct model *model, u32 domain)
 	return seg;
 }
 
-u8 model_get(const struct model *model, u32 domain, u16 bdf)
+u8 model_get(const struct model *model, pci_ser_key_t key)
 {
-	struct model_segment *seg = segment_find(model, domain);
+	struct model_segment *seg;
 
-	return seg ? seg->present[bdf] : 0;
+	seg = segment_find(model, PCI_SER_KEY_DOMAIN(key));
+	return seg ? seg->present[PCI_SER_KEY_BDF(key)] : 0;
 }
 
-void model_set(struct model *model, u32 domain, u16 bdf, u8 generation)
+void model_set(struct model *model, pci_ser_key_t key, u8 generation)
 {
+	u32 domain = PCI_SER_KEY_DOMAIN(key);
+	u16 bdf = PCI_SER_KEY_BDF(key);
 	struct model_segment *seg = segment_find(model, domain);
 
 	if (!seg && !generation)
@@ -103,15 +107,14 @@ void model_set(struct model *model, u32 domain, u16 bdf, u8 generation)
 	seg->nr_devices += !!generation - !!seg->present[bdf];
 	seg->present[bdf] = generation;
 	if (!generation)
-		model_mark(model, domain, bdf, false);
+		model_mark(model, key, false);
 }
 
 /* Any numbers that are in range, and differ when one of the three does. */
-struct pci_function_ser model_entry(u32 domain, u16 bdf, u8 generation)
+struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation)
 {
-	u64 hash = ((u64)domain << 24 | bdf << 8 | generation) *
-		   0x9e3779b97f4a7c15;
-	u8 bus = bdf >> 8;
+	u64 hash = (key << 8 | generation) * 0x9e3779b97f4a7c15;
+	u8 bus = PCI_SER_KEY_BDF(key) >> 8;
 	struct pci_function_ser entry = {
 		.vendor = 1 + (hash >> 48) % 0xfffe,
 		.device = hash >> 32,
@@ -132,19 +135,22 @@ struct pci_function_ser model_entry(u32 domain, u16 bdf, u8 generation)
 	return entry;
 }
 
-void model_mark(struct model *model, u32 domain, u16 bdf, bool mark)
+void model_mark(struct model *model, pci_ser_key_t key, bool mark)
 {
-	struct model_segment *seg = segment_find(model, domain);
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	struct model_segment *seg;
 
+	seg = segment_find(model, PCI_SER_KEY_DOMAIN(key));
 	model->nr_marked += mark - seg->marked[bdf];
 	seg->marked[bdf] = mark;
 }
 
-bool model_marked(const struct model *model, u32 domain, u16 bdf)
+bool model_marked(const struct model *model, pci_ser_key_t key)
 {
-	struct model_segment *seg = segment_find(model, domain);
+	struct model_segment *seg;
 
-	return seg && seg->marked[bdf];
+	seg = segment_find(model, PCI_SER_KEY_DOMAIN(key));
+	return seg && seg->marked[PCI_SER_KEY_BDF(key)];
 }
 
 void model_clear_marks(struct model *model)
@@ -187,9 +193,9 @@ static int first_present(const struct model_segment *seg, unsigned int bdf)
 	return -1;
 }
 
-bool model_next(const struct model *model, u64 *pos)
+bool model_next(const struct model *model, pci_ser_key_t *key)
 {
-	u64 domain = *pos >> 16;
+	u64 domain = *key >> 16;
 	unsigned int i;
 	int bdf;
 
@@ -199,9 +205,9 @@ bool model_next(const struct model *model, u64 *pos)
 	for (i = segment_position(model, domain); i < model->nr_segments; i++) {
 		struct model_segment *seg = model->segments[i];
 
-		bdf = first_present(seg, seg->domain == domain ? (u16)*pos : 0);
+		bdf = first_present(seg, seg->domain == domain ? (u16)*key : 0);
 		if (bdf >= 0) {
-			*pos = (u64)seg->domain << 16 | bdf;
+			*key = PCI_SER_KEY(seg->domain, bdf);
 			return true;
 		}
 	}
@@ -232,19 +238,19 @@ static void compare_counts(const struct model *model,
 
 void model_compare_function(const struct model *model,
 			    struct pci_liveupdate_index *index,
-			    u32 domain, u16 bdf)
+			    pci_ser_key_t key)
 {
 	struct pci_function_ser expected;
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
 
-	entry = pci_liveupdate_index_entry(index, domain, bdf, &damage);
-	if (!model_get(model, domain, bdf)) {
+	entry = index_entry(index, key, &damage);
+	if (!model_get(model, key)) {
 		CHECK_EQ(PTR_ERR(entry), -ENOENT);
 		return;
 	}
 
-	expected = model_entry(domain, bdf, model_get(model, domain, bdf));
+	expected = model_entry(key, model_get(model, key));
 	ASSERT(!IS_ERR(entry));
 	CHECK(!memcmp(entry, &expected, sizeof(expected)));
 }
@@ -252,20 +258,16 @@ void model_compare_function(const struct model *model,
 void model_compare(const struct model *model,
 		   struct pci_liveupdate_index *index)
 {
-	u64 expected = 0;
+	pci_ser_key_t expected = 0;
+	pci_ser_key_t key;
 	u64 nr = 0;
-	u64 pos;
 
 	compare_counts(model, index);
-	pci_liveupdate_index_for_each(index, pos) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
-
+	pci_liveupdate_index_for_each(index, key) {
 		ASSERT(model_next(model, &expected));
-		ASSERT(pos == expected++);
-		model_compare_function(model, index, domain, bdf);
-		CHECK_EQ(pci_liveupdate_index_marked(index, domain, bdf),
-			 model_marked(model, domain, bdf));
+		ASSERT(key == expected++);
+		model_compare_function(model, index, key);
+		CHECK_EQ(index_marked(index, key), model_marked(model, key));
 		nr++;
 	}
 	CHECK(!model_next(model, &expected));
@@ -277,12 +279,11 @@ static void compare_segment(const struct model *model,
 			    const struct model_segment *seg)
 {
 	for (unsigned int bdf = 0; bdf < PCI_SER_BDFS; bdf++) {
-		CHECK_EQ(pci_liveupdate_index_contains(index, seg->domain, bdf),
-			 !!seg->present[bdf]);
+		pci_ser_key_t key = PCI_SER_KEY(seg->domain, bdf);
+
+		CHECK_EQ(index_contains(index, key), !!seg->present[bdf]);
 		if (index->incoming)
-			CHECK_EQ(pci_liveupdate_index_marked(index, seg->domain,
-							     bdf),
-				 seg->marked[bdf]);
+			CHECK_EQ(index_marked(index, key), seg->marked[bdf]);
 	}
 	for (unsigned int bus = 0; bus < PCI_SER_BUSES; bus++)
 		CHECK_EQ(pci_liveupdate_index_any(index, seg->domain, bus, bus),

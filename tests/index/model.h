@@ -27,17 +27,17 @@ void model_destroy(struct model *model);
  * The generation of a function is a number other than 0 that says which entry
  * it was added with, and 0 if it is not there.
  */
-u8 model_get(const struct model *model, u32 domain, u16 bdf);
-void model_set(struct model *model, u32 domain, u16 bdf, u8 generation);
-struct pci_function_ser model_entry(u32 domain, u16 bdf, u8 generation);
+u8 model_get(const struct model *model, pci_ser_key_t key);
+void model_set(struct model *model, pci_ser_key_t key, u8 generation);
+struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation);
 
-void model_mark(struct model *model, u32 domain, u16 bdf, bool mark);
-bool model_marked(const struct model *model, u32 domain, u16 bdf);
+void model_mark(struct model *model, pci_ser_key_t key, bool mark);
+bool model_marked(const struct model *model, pci_ser_key_t key);
 void model_clear_marks(struct model *model);
 
 bool model_any(const struct model *model, u32 domain, u8 first_bus,
 	       u8 last_bus);
-bool model_next(const struct model *model, u64 *pos);
+bool model_next(const struct model *model, pci_ser_key_t *key);
 
 /* Forget the segments without a function: a new record does not have them. */
 void model_prune(struct model *model);
@@ -48,7 +48,7 @@ void model_prune(struct model *model);
  */
 void model_compare_function(const struct model *model,
 			    struct pci_liveupdate_index *index,
-			    u32 domain, u16 bdf);
+			    pci_ser_key_t key);
 void model_compare(const struct model *model,
 		   struct pci_liveupdate_index *index);
 void model_compare_all(const struct model *model,

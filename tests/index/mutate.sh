@@ -174,24 +174,36 @@ mutants_that_allocate() {
 		's/kfree(index)//'
 	mutant 'root without a version' pci_liveupdate_index_create \
 		'/ser->version = /d'
+	mutant 'root without an oldest reader' pci_liveupdate_index_create \
+		'/ser->oldest_reader = /d'
+	mutant 'root for its own version only' pci_liveupdate_index_create \
+		's/= PCI_SER_OLDEST_READER/= INDEX_VERSION + 1/'
 }
 
 mutants_that_change() {
-	mutant 'add: there already, and no error' index_put \
-		's/return -EEXIST/return 0/'
+	mutant 'add: there already, and no error' index_set \
+		's/return ERR_PTR(-EEXIST)/return seg/'
 	mutant 'add: there already, not seen' index_set \
 		's/if (__test_and_set_bit(\(.*\)))/__set_bit(\1); if (0)/'
+	mutant 'add: error not seen' pci_liveupdate_index_add \
+		's/return PTR_ERR(seg)/return 0/'
 	mutant 'add: no leaf, and no error' index_make_room \
 		's/return ERR_PTR(err)/return seg/'
-	mutant 'add: a leaf for the first bus only' pci_liveupdate_index_add \
-		's/seg && test_bit(.*, seg->busy)))/seg))/'
+	mutant 'add: a leaf for the first bus only' index_set \
+		's/!seg || !test_bit(.*, seg->busy)))/!seg))/'
 	mutant 'add: a low domain is a high one' index_insert \
 		's/index->low\[domain\] = seg/index->low[domain ^ 1] = seg/'
-	mutant 'add: a high domain is a low one' index_low_segment \
+	mutant 'look-up: a high domain is a low one' index_segment \
 		's/domain < PCI_LIVEUPDATE_LOW_DOMAINS/1/;s/low\[domain\]/low[domain % 256]/'
-	mutant 'add: entry not copied' index_put \
+	mutant 'look-up: a high domain is not there' index_segment \
+		's/return xa_load(.*)/return NULL/'
+	mutant 'find: no matter whether it is there' pci_liveupdate_index_find \
+		's/ || !test_bit(bdf, seg->bitmap)//'
+	mutant 'find: the neighbour' pci_liveupdate_index_find \
+		's/slot->bdf = bdf/slot->bdf = bdf ^ 1/'
+	mutant 'add: entry not copied' pci_liveupdate_index_add \
 		's/ = \*entry;/;/'
-	mutant 'add: entry of the neighbour' index_put \
+	mutant 'add: entry of the neighbour' pci_liveupdate_index_add \
 		's/\[BDF_DEVFN(bdf)\]/[BDF_DEVFN(bdf) ^ 1]/'
 	mutant 'add: bit not set' index_set \
 		's/__test_and_set_bit(bdf, seg->bitmap)/test_bit(bdf, seg->bitmap)/'
@@ -203,16 +215,24 @@ mutants_that_change() {
 		'/seg->ser->nr_devices++/d'
 	mutant 'add: root does not count' index_set \
 		'/index->ser->nr_devices++/d'
-	mutant 'remove: bit stays' index_clear \
-		'/__clear_bit(bdf, seg->bitmap)/d'
-	mutant 'remove: what is not there' index_clear \
-		's/if (!test_bit(bdf, seg->bitmap))/if (0)/'
-	mutant 'remove: segment does not count' index_clear \
+	mutant 'remove: bit stays' pci_liveupdate_index_remove \
+		'/__clear_bit(slot->bdf, seg->bitmap)/d'
+	mutant 'remove: what is not there' pci_liveupdate_index_remove \
+		's/if (WARN_ON_ONCE(!test_bit(slot->bdf, seg->bitmap)))/if (0)/'
+	mutant 'remove: the bus stays busy' pci_liveupdate_index_remove \
+		's/if (segment_is_last(.*))/if (0)/'
+	mutant 'remove: the bus is never busy' pci_liveupdate_index_remove \
+		's/if (segment_is_last(.*))/if (1)/'
+	mutant 'remove: half a bus is a bus' segment_is_last \
+		's/i < BITS_TO_LONGS(PCI_SER_DEVFNS)/i < 2/'
+	mutant 'remove: a bus of one word' segment_is_last \
+		's/|= words/= words/'
+	mutant 'remove: the wrong bus is not busy' pci_liveupdate_index_remove \
+		's/__clear_bit(BDF_BUS(slot->bdf), /__clear_bit(BDF_BUS(slot->bdf) ^ 1, /'
+	mutant 'remove: segment does not count' pci_liveupdate_index_remove \
 		'/seg->ser->nr_devices--/d'
-	mutant 'remove: root does not count' index_clear \
+	mutant 'remove: root does not count' pci_liveupdate_index_remove \
 		'/index->ser->nr_devices--/d'
-	mutant 'mark: stays when the function goes' pci_liveupdate_index_marked \
-		's/test_bit(bdf, seg->bitmap) && //'
 	mutant 'mark: counts when the function is gone' \
 		pci_liveupdate_index_count_marked \
 		's/bitmap_weight_and(seg->bitmap, /bitmap_weight_and(seg->marks, /'
@@ -223,7 +243,7 @@ mutants_that_change() {
 	mutant 'mark: always taken off' pci_liveupdate_index_mark \
 		's/seg->marks, mark)/seg->marks, 0)/'
 	mutant 'mark: what is not there' pci_liveupdate_index_mark \
-		's/ || !test_bit(bdf, seg->bitmap)//'
+		's/ || !test_bit(slot->bdf, seg->bitmap)//'
 }
 
 mutants_that_look() {
@@ -234,15 +254,13 @@ mutants_that_look() {
 	mutant 'any: up to bus 255 wraps' pci_liveupdate_index_any \
 		's/last_bus + 1U/(u8)(last_bus + 1)/'
 	mutant 'any: first bus left out' pci_liveupdate_index_any \
-		's/bus = first_bus/bus = first_bus + 1/'
+		's/, first_bus)/, first_bus + 1)/'
 	mutant 'any: from the first bus on' pci_liveupdate_index_any \
-		's/bus = first_bus/bus = 0/'
-	mutant 'any: a bus stays busy' pci_liveupdate_index_any \
-		's/if (!bitmap_empty(.*))/if (1)/'
-	mutant 'any: half a bus is a bus' pci_liveupdate_index_any \
-		's/PCI_SER_DEVFNS)/PCI_SER_DEVFNS \/ 2)/'
-	mutant 'any: busy is taken off the wrong bus' pci_liveupdate_index_any \
-		's/__clear_bit(bus, /__clear_bit(bus ^ 1, /'
+		's/, first_bus)/, 0)/'
+	mutant 'any: writes' pci_liveupdate_index_any \
+		's/return seg &&/if (seg) seg->ser->nr_devices ^= 1U << 31; return seg \&\&/'
+	mutant 'any: writes beside the record' pci_liveupdate_index_any \
+		's/return seg &&/index->it.block = NULL; return seg \&\&/'
 	mutant 'next: starts late in the next segment' pci_liveupdate_index_next \
 		's/bdf = 0;/;/'
 	mutant 'next: segments above 0xffff not seen' pci_liveupdate_index_next \
@@ -251,46 +269,44 @@ mutants_that_look() {
 		's/bdf < PCI_SER_BDFS/bdf < PCI_SER_BDFS - 1/'
 	mutant 'next: an empty segment is the end' pci_liveupdate_index_next \
 		's/^\t}$/\t\tbreak;\n\t}/'
-	mutant 'marked: present is enough' is_marked \
+	mutant 'marked: present is enough' segment_is_marked \
 		's/test_bit(bdf, seg->marks)/test_bit(bdf, seg->bitmap)/'
 	mutant 'size: bitmaps forgotten' pci_liveupdate_index_size \
 		'/PCI_SER_BITMAP_SIZE/d'
-	mutant 'size: a page is enough' allocated_size \
+	mutant 'size: a page is enough' record_allocated_size \
 		's/<< get_order(size)//'
-	mutant 'entry: no matter whether it is there' pci_liveupdate_index_entry \
-		's/ || !test_bit(bdf, seg->bitmap)//'
 	mutant 'entry: address not checked' pci_liveupdate_index_entry \
-		's/err = check_address(.*/err = 0; (void)(/'
+		's/err = record_check_address(.*/err = 0; (void)(/'
 	mutant 'entry: fields not checked' pci_liveupdate_index_entry \
-		's/err = check_function(.*);/err = 0;/'
+		's/err = record_check_entry(.*);/err = 0;/'
 }
 
 mutants_that_trust() {
-	mutant 'address: alignment not checked' check_address \
+	mutant 'address: alignment not checked' record_check_address \
 		's/if (!IS_ALIGNED(.*))/if (0)/'
-	mutant 'address: any page will do' check_address \
+	mutant 'address: any page will do' record_check_address \
 		's/if (!kho_is_restorable(pa, size))/if (!kho_is_restorable(pa, 4096) \&\& !kho_is_restorable(pa, 8192))/'
-	mutant 'function: header type not checked' check_function \
+	mutant 'function: header type not checked' record_check_entry \
 		's/if (!bridge && entry->hdr_type .*)/if (0)/'
-	mutant 'function: vendor 0 not seen' check_function \
+	mutant 'function: vendor 0 not seen' record_check_entry \
 		's/!entry->vendor ||//'
-	mutant 'function: vendor 0xffff not seen' check_function \
+	mutant 'function: vendor 0xffff not seen' record_check_entry \
 		's/ || entry->vendor == U16_MAX//'
-	mutant 'function: BAR of 2^64 bytes' check_function \
+	mutant 'function: BAR of 2^64 bytes' record_check_entry \
 		's/(used ? 64 : 1))/(used ? 65 : 1))/'
-	mutant 'function: ROM not checked' check_function \
+	mutant 'function: ROM not checked' record_check_entry \
 		's/i < PCI_SER_NR_BARS/i < PCI_SER_NR_BARS - 1/'
-	mutant 'function: six BARs of a bridge' check_function \
+	mutant 'function: six BARs of a bridge' record_check_entry \
 		's/i < 2/i < 6/'
-	mutant 'function: secondary is the primary bus' check_function \
+	mutant 'function: secondary is the primary bus' record_check_entry \
 		's/secondary <= BDF_BUS/secondary < BDF_BUS/'
-	mutant 'function: subordinate not checked' check_function \
+	mutant 'function: subordinate not checked' record_check_entry \
 		's/if (bridge && entry->subordinate .*)/if (0)/'
-	mutant 'function: one bus is too few' check_function \
+	mutant 'function: one bus is too few' record_check_entry \
 		's/entry->subordinate < entry->secondary/entry->subordinate <= entry->secondary/'
-	mutant 'function: buses of no bridge' check_function \
+	mutant 'function: buses of no bridge' record_check_entry \
 		's/if (!bridge && (entry->secondary .*))/if (0)/'
-	mutant 'function: one reserved bit not seen' check_function \
+	mutant 'function: one reserved bit not seen' record_check_entry \
 		's/if (entry->reserved)/if (entry->reserved \& 0x7f)/'
 	mutant 'weight: not checked' segment_count \
 		's/if (weight != .*)/if (0)/'
@@ -301,9 +317,9 @@ mutants_that_trust() {
 	mutant 'weight: leaves not checked' segment_count \
 		's/if (!seg->buses\[bus\])/if (0)/'
 	mutant 'segment: bitmap not checked' index_read_segment \
-		's/check_address(ser->bitmap, .*/check_address(ser->buses, PCI_SER_BUSES_SIZE, "",/'
+		's/record_check_address(ser->bitmap, .*/record_check_address(ser->buses, PCI_SER_BUSES_SIZE, "",/'
 	mutant 'segment: directory not checked' index_read_segment \
-		's/check_address(ser->buses, .*/check_address(ser->bitmap, PCI_SER_BITMAP_SIZE, "",/'
+		's/record_check_address(ser->buses, .*/record_check_address(ser->bitmap, PCI_SER_BITMAP_SIZE, "",/'
 	mutant 'segment: refused, and marks stay' index_read_segment \
 		's/bitmap_free(seg->marks)//'
 	mutant 'segment: refused, and stays' index_read_segment \
@@ -322,19 +338,39 @@ mutants_that_trust() {
 		's/if (sum != root->nr_devices)/if (0)/'
 	mutant 'chain: sum of 32 bits' index_read \
 		's/if (sum != root->nr_devices)/if ((u32)sum != (u32)root->nr_devices)/'
-	mutant 'version: not checked' pci_liveupdate_index_restore \
-		's/root->version != PCI_SER_VERSION/0/'
-	mutant 'version: a later one will do' pci_liveupdate_index_restore \
-		's/root->version != PCI_SER_VERSION/root->version < PCI_SER_VERSION/'
+	mutant 'segment: second half of the directory' segment_check_reserved \
+		's/if (reserved\[i\])/if (0)/'
+	mutant 'segment: last reserved word not seen' segment_check_reserved \
+		's/i < PCI_SER_BUSES_RESERVED/i < PCI_SER_BUSES_RESERVED - 1/'
+	mutant 'segment: first reserved word not seen' segment_check_reserved \
+		's/int i = 0/int i = 1/'
+	mutant 'version: 0 will do' record_check_root \
+		's/if (!root->version)/if (0)/'
+	mutant 'version: no other will do' record_check_root \
+		's/if (!root->version)/if (root->version != INDEX_VERSION)/'
+	mutant 'oldest reader: 0 will do' record_check_root \
+		's/if (!root->oldest_reader)/if (0)/'
+	mutant 'oldest reader: not checked' record_check_root \
+		's/root->oldest_reader > INDEX_VERSION/0/'
+	mutant 'oldest reader: must be older' record_check_root \
+		's/root->oldest_reader > INDEX_VERSION/root->oldest_reader >= INDEX_VERSION/'
+	mutant 'oldest reader: later than the writer' record_check_root \
+		's/root->oldest_reader > root->version/0/'
+	mutant 'features: not checked' record_check_root \
+		's/if (root->features .*)/if (0)/'
+	mutant 'features: of 32 bits' record_check_root \
+		's/if (root->features .*)/if ((u32)root->features)/'
+	mutant 'root: reserved not checked' record_check_root \
+		's/if (root->reserved)/if (0)/'
 	mutant 'root: address not checked' pci_liveupdate_index_restore \
 		'0,/return ERR_PTR(err);/s//;/'
 }
 
 mutants_that_take_over() {
-	mutant 'take over: a page used twice' take_over \
+	mutant 'take over: a page used twice' record_take_over \
 		's/!kho_is_restorable(pa, size) ||//'
 	mutant 'take over: the root stays behind' index_take_over \
-		's/err = take_over(index->ser, .*;/err = 0;/'
+		's/err = record_take_over(index->ser, .*;/err = 0;/'
 	mutant 'take over: blocks not looked at' index_take_over \
 		's/if (!kho_is_restorable(pa, KHO_BLOCK_SIZE))/if (0)/'
 	mutant 'abandon: marks stay' index_abandon \

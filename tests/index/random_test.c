@@ -8,6 +8,7 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "shim/heap_shim.h"
 #include "shim/kho_shim.h"
 #include "tests.h"
@@ -78,36 +79,36 @@ static u16 some_bdf(const struct walk *walk)
 }
 
 /* Every other time with an allocation that fails, if there is one. */
-static void walk_add(struct walk *walk, u32 domain, u16 bdf)
+static void walk_add(struct walk *walk, pci_ser_key_t key)
 {
 	u8 generation = 1 + test_random() % 255;
-	struct pci_function_ser entry = model_entry(domain, bdf, generation);
+	struct pci_function_ser entry = model_entry(key, generation);
 	int err;
 
 	if (test_random() % 2)
 		heap_shim_fail_at(1 + test_random() % 8);
-	err = pci_liveupdate_index_add(walk->world.index, domain, bdf, &entry);
+	err = pci_liveupdate_index_add(walk->world.index, key, &entry);
 	if (heap_shim_failed() != HEAP_SHIM_NONE) {
 		CHECK_EQ(err, -ENOMEM);
 		walk->tally.failed++;
-	} else if (model_get(walk->world.model, domain, bdf)) {
+	} else if (model_get(walk->world.model, key)) {
 		CHECK_EQ(err, -EEXIST);
 		walk->tally.existed++;
 	} else {
 		CHECK_EQ(err, 0);
-		model_set(walk->world.model, domain, bdf, generation);
+		model_set(walk->world.model, key, generation);
 		walk->tally.added++;
 	}
 	heap_shim_fail_at(0);
 }
 
-static void walk_remove(struct walk *walk, u32 domain, u16 bdf)
+static void walk_remove(struct walk *walk, pci_ser_key_t key)
 {
-	if (model_get(walk->world.model, domain, bdf))
+	if (model_get(walk->world.model, key))
 		walk->tally.removed++;
 	else
 		walk->tally.missing++;
-	world_remove(&walk->world, domain, bdf);
+	world_remove(&walk->world, key);
 }
 
 static void ask_any(struct walk *walk, u32 domain)
@@ -128,56 +129,55 @@ static void ask_any(struct walk *walk, u32 domain)
 static void ask_next(struct walk *walk, u32 domain, u16 bdf)
 {
 	/* A bit more or less leads to segments that there are not. */
-	u64 expected = PCI_LIVEUPDATE_POS(domain + test_random() % 2, bdf);
-	u64 pos = expected;
+	pci_ser_key_t expected = PCI_SER_KEY(domain + test_random() % 2, bdf);
+	pci_ser_key_t key = expected;
 	bool found = model_next(walk->world.model, &expected);
 
-	CHECK_EQ(pci_liveupdate_index_next(walk->world.index, &pos), found);
+	CHECK_EQ(pci_liveupdate_index_next(walk->world.index, &key), found);
 	if (found) {
-		CHECK_EQ(pos, expected);
+		CHECK_EQ(key, expected);
 		walk->tally.found++;
 	} else {
 		walk->tally.ended++;
 	}
 }
 
-static void ask_function(struct walk *walk, u32 domain, u16 bdf)
+static void ask_function(struct walk *walk, pci_ser_key_t key)
 {
 	struct pci_liveupdate_index *index = walk->world.index;
 	struct model *model = walk->world.model;
 
-	CHECK_EQ(pci_liveupdate_index_contains(index, domain, bdf),
-		 !!model_get(model, domain, bdf));
-	CHECK_EQ(pci_liveupdate_index_marked(index, domain, bdf),
-		 model_marked(model, domain, bdf));
-	model_compare_function(model, index, domain, bdf);
+	CHECK_EQ(index_contains(index, key), !!model_get(model, key));
+	CHECK_EQ(index_marked(index, key), model_marked(model, key));
+	model_compare_function(model, index, key);
 	CHECK_EQ(pci_liveupdate_index_count(index), model->nr_devices);
 }
 
-static void walk_mark(struct walk *walk, u32 domain, u16 bdf)
+static void walk_mark(struct walk *walk, pci_ser_key_t key)
 {
-	if (!model_get(walk->world.model, domain, bdf))
+	if (!model_get(walk->world.model, key))
 		return;
 
-	world_mark(&walk->world, domain, bdf, test_random() % 3);
+	world_mark(&walk->world, key, test_random() % 3);
 	walk->tally.marked++;
 }
 
-static void walk_change(struct walk *walk, u32 domain, u16 bdf)
+static void walk_change(struct walk *walk, pci_ser_key_t key)
 {
 	if (!walk->world.index->incoming &&
 	    test_random() % 100 < walk->phase.add_percent)
-		walk_add(walk, domain, bdf);
+		walk_add(walk, key);
 	else if (walk->world.index->incoming && test_random() % 2)
-		walk_mark(walk, domain, bdf);
+		walk_mark(walk, key);
 	else
-		walk_remove(walk, domain, bdf);
+		walk_remove(walk, key);
 }
 
 static void walk_step(struct walk *walk)
 {
 	u16 bdf = some_bdf(walk);
 	u32 domain = some_domain();
+	pci_ser_key_t key = PCI_SER_KEY(domain, bdf);
 
 	switch (test_random() % 8) {
 	case 0:
@@ -187,10 +187,10 @@ static void walk_step(struct walk *walk)
 		ask_next(walk, domain, bdf);
 		break;
 	case 2:
-		ask_function(walk, domain, bdf);
+		ask_function(walk, key);
 		break;
 	default:
-		walk_change(walk, domain, bdf);
+		walk_change(walk, key);
 	}
 }
 

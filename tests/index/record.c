@@ -54,19 +54,19 @@ int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
 unsigned int record_use(struct pci_liveupdate_index *index)
 {
 	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
 	unsigned int nr_good = 0;
 	unsigned int nr = 0;
-	u64 pos;
+	pci_ser_key_t key;
 
-	pci_liveupdate_index_for_each(index, pos) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
+	pci_liveupdate_index_for_each(index, key) {
+		u8 bus = PCI_SER_KEY_BDF(key) >> 8;
 
-		CHECK(pci_liveupdate_index_contains(index, domain, bdf));
-		CHECK(pci_liveupdate_index_any(index, domain, bdf >> 8,
-					       bdf >> 8));
-		nr_good += !IS_ERR(pci_liveupdate_index_entry(index, domain,
-							      bdf, &damage));
+		ASSERT(pci_liveupdate_index_find(index, key, &slot));
+		CHECK(pci_liveupdate_index_any(index, PCI_SER_KEY_DOMAIN(key),
+					       bus, bus));
+		nr_good += !IS_ERR(pci_liveupdate_index_entry(index, &slot,
+							      &damage));
 		nr++;
 	}
 	CHECK_EQ(pci_liveupdate_index_count(index), nr);

@@ -6,11 +6,16 @@
 #define _RECORD_H
 
 #include <linux/io.h>
+#include <linux/kconfig.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/types.h>
 
 #include "liveupdate_index.h"
+
+/* The version of the kernel under test. */
+#define RECORD_VERSION							\
+	(PCI_SER_VERSION + IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_NEXT_VERSION))
 
 /* (4,096 bytes a block - 16 of its header) / 24 of a segment. */
 #define SEGMENTS_PER_BLOCK	170

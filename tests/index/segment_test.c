@@ -8,6 +8,7 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "record.h"
 #include "shim/kho_shim.h"
 #include "tests.h"
@@ -25,11 +26,11 @@ static void check_absent(const struct world *world, u32 domain)
 	struct pci_liveupdate_damage damage;
 	const struct pci_function_ser *entry;
 
-	CHECK(!pci_liveupdate_index_contains(world->index, domain, 0));
+	CHECK(!index_contains(world->index, PCI_SER_KEY(domain, 0)));
 	CHECK(!pci_liveupdate_index_any(world->index, domain, 0, 255));
-	CHECK(!pci_liveupdate_index_remove(world->index, domain, 0));
-	CHECK(!pci_liveupdate_index_marked(world->index, domain, 0));
-	entry = pci_liveupdate_index_entry(world->index, domain, 0, &damage);
+	CHECK(!index_remove(world->index, PCI_SER_KEY(domain, 0)));
+	CHECK(!index_marked(world->index, PCI_SER_KEY(domain, 0)));
+	entry = index_entry(world->index, PCI_SER_KEY(domain, 0), &damage);
 	CHECK_EQ(PTR_ERR(entry), -ENOENT);
 }
 
@@ -39,9 +40,9 @@ void test_segment_numbers(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(domains); i++) {
 		check_absent(&world, domains[i]);
-		world_add(&world, domains[i], 0);
-		world_add(&world, domains[i], 0xffff);
-		world_add(&world, domains[i], 0x80 + i);
+		world_add(&world, PCI_SER_KEY(domains[i], 0));
+		world_add(&world, PCI_SER_KEY(domains[i], 0xffff));
+		world_add(&world, PCI_SER_KEY(domains[i], 0x80 + i));
 		model_compare_all(world.model, world.index);
 		CHECK_EQ(world.index->ser->nr_segments, i + 1);
 	}
@@ -49,10 +50,10 @@ void test_segment_numbers(void)
 	world_restore(&world, world_kexec(&world));
 	model_compare_all(world.model, world.index);
 	for (size_t i = 0; i < ARRAY_SIZE(domains); i++) {
-		world_remove(&world, domains[i], 0);
-		world_remove(&world, domains[i], 0xffff);
+		world_remove(&world, PCI_SER_KEY(domains[i], 0));
+		world_remove(&world, PCI_SER_KEY(domains[i], 0xffff));
 		model_compare_all(world.model, world.index);
-		world_remove(&world, domains[i], 0x80 + i);
+		world_remove(&world, PCI_SER_KEY(domains[i], 0x80 + i));
 		check_absent(&world, domains[i]);
 	}
 	CHECK_EQ(pci_liveupdate_index_count(world.index), 0);
@@ -91,7 +92,7 @@ void test_thousand_segments(void)
 
 	for (unsigned int i = 0; i < NR_SEGMENTS; i++) {
 		check_absent(&world, nth_domain(i));
-		world_add(&world, nth_domain(i), i * 65);
+		world_add(&world, PCI_SER_KEY(nth_domain(i), i * 65));
 	}
 	model_compare(world.model, world.index);
 
@@ -104,7 +105,7 @@ void test_thousand_segments(void)
 
 	world_restore(&world, root_pa);
 	for (unsigned int i = 0; i < NR_SEGMENTS; i++) {
-		world_remove(&world, nth_domain(i), i * 65);
+		world_remove(&world, PCI_SER_KEY(nth_domain(i), i * 65));
 		check_absent(&world, nth_domain(i));
 	}
 	model_compare(world.model, world.index);
@@ -112,35 +113,35 @@ void test_thousand_segments(void)
 	world_destroy(&world);
 }
 
-static void check_next(const struct world *world, u64 pos, bool found,
-		       u64 expected)
+static void check_next(const struct world *world, pci_ser_key_t key,
+		       bool found, pci_ser_key_t expected)
 {
-	CHECK_EQ(pci_liveupdate_index_next(world->index, &pos), found);
+	CHECK_EQ(pci_liveupdate_index_next(world->index, &key), found);
 	if (found)
-		CHECK_EQ(pos, expected);
+		CHECK_EQ(key, expected);
 }
 
 void test_iteration_edges(void)
 {
-	const u64 first = PCI_LIVEUPDATE_POS(3, 0x0100);
-	const u64 middle = PCI_LIVEUPDATE_POS(5, 0x0000);
-	const u64 last = PCI_LIVEUPDATE_POS(0xffffffff, 0xffff);
+	const pci_ser_key_t first = PCI_SER_KEY(3, 0x0100);
+	const pci_ser_key_t middle = PCI_SER_KEY(5, 0x0000);
+	const pci_ser_key_t last = PCI_SER_KEY(0xffffffff, 0xffff);
 	struct world world = world_create();
 
 	check_next(&world, 0, false, 0);
-	world_add(&world, 3, 0x0100);
-	world_add(&world, 4, 0x0000);
-	world_remove(&world, 4, 0x0000);
-	world_add(&world, 5, 0x0000);
-	world_add(&world, 0xffffffff, 0xffff);
+	world_add(&world, PCI_SER_KEY(3, 0x0100));
+	world_add(&world, PCI_SER_KEY(4, 0x0000));
+	world_remove(&world, PCI_SER_KEY(4, 0x0000));
+	world_add(&world, PCI_SER_KEY(5, 0x0000));
+	world_add(&world, PCI_SER_KEY(0xffffffff, 0xffff));
 
 	check_next(&world, 0, true, first);
 	check_next(&world, first, true, first);
 	/* A BDF to start at counts in the segment it is given with only. */
-	check_next(&world, PCI_LIVEUPDATE_POS(2, 0xffff), true, first);
+	check_next(&world, PCI_SER_KEY(2, 0xffff), true, first);
 	check_next(&world, first + 1, true, middle);
-	check_next(&world, PCI_LIVEUPDATE_POS(3, 0xffff), true, middle);
-	check_next(&world, PCI_LIVEUPDATE_POS(4, 0x0000), true, middle);
+	check_next(&world, PCI_SER_KEY(3, 0xffff), true, middle);
+	check_next(&world, PCI_SER_KEY(4, 0x0000), true, middle);
 	check_next(&world, middle, true, middle);
 	check_next(&world, middle + 1, true, last);
 	check_next(&world, last, true, last);
@@ -153,17 +154,16 @@ void test_iteration_removes(void)
 {
 	struct world world = world_create();
 	unsigned int nr = 0;
-	u64 pos;
+	pci_ser_key_t key;
 
 	for (size_t i = 0; i < ARRAY_SIZE(domains); i++) {
 		for (unsigned int bdf = i; bdf < PCI_SER_BDFS; bdf += 77)
-			world_add(&world, domains[i], bdf);
+			world_add(&world, PCI_SER_KEY(domains[i], bdf));
 	}
 	world_restore(&world, world_kexec(&world));
 
-	pci_liveupdate_index_for_each(world.index, pos) {
-		world_remove(&world, PCI_LIVEUPDATE_POS_DOMAIN(pos),
-			     PCI_LIVEUPDATE_POS_BDF(pos));
+	pci_liveupdate_index_for_each(world.index, key) {
+		world_remove(&world, key);
 		nr++;
 	}
 	/* 0 to 7, and every 77th behind it up to 851 * 77 + 0 to 7. */

@@ -43,6 +43,7 @@ void test_marks(void);
 void test_marks_misused(void);
 
 /* damage_test.c */
+void test_versions(void);
 void test_damaged_addresses(void);
 void test_damaged_fields(void);
 void test_damaged_chain(void);

@@ -6,6 +6,7 @@
 #include <linux/err.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "shim/kho_shim.h"
 #include "world.h"
 
@@ -34,29 +35,31 @@ static u8 new_generation(void)
 	return generation = generation % 255 + 1;
 }
 
-void world_add(struct world *world, u32 domain, u16 bdf)
+void world_add(struct world *world, pci_ser_key_t key)
 {
 	u8 generation = new_generation();
-	struct pci_function_ser entry = model_entry(domain, bdf, generation);
+	struct pci_function_ser entry = model_entry(key, generation);
 
-	CHECK_EQ(pci_liveupdate_index_add(world->index, domain, bdf, &entry), 0);
-	model_set(world->model, domain, bdf, generation);
+	CHECK_EQ(pci_liveupdate_index_add(world->index, key, &entry), 0);
+	model_set(world->model, key, generation);
 }
 
-void world_remove(struct world *world, u32 domain, u16 bdf)
+void world_remove(struct world *world, pci_ser_key_t key)
 {
-	bool was_there = model_get(world->model, domain, bdf);
+	bool was_there = model_get(world->model, key);
 
-	CHECK_EQ(pci_liveupdate_index_remove(world->index, domain, bdf),
-		 was_there);
+	CHECK_EQ(index_remove(world->index, key), was_there);
 	if (was_there)
-		model_set(world->model, domain, bdf, 0);
+		model_set(world->model, key, 0);
 }
 
-void world_mark(struct world *world, u32 domain, u16 bdf, bool mark)
+void world_mark(struct world *world, pci_ser_key_t key, bool mark)
 {
-	pci_liveupdate_index_mark(world->index, domain, bdf, mark);
-	model_mark(world->model, domain, bdf, mark);
+	struct pci_liveupdate_slot slot;
+
+	ASSERT(pci_liveupdate_index_find(world->index, key, &slot));
+	pci_liveupdate_index_mark(&slot, mark);
+	model_mark(world->model, key, mark);
 }
 
 u64 world_kexec(struct world *world)
@@ -83,19 +86,14 @@ void world_carry_over(struct world *world)
 	struct pci_liveupdate_index *incoming = world->index;
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
-	u64 pos;
+	pci_ser_key_t key;
 
 	world->index = pci_liveupdate_index_create();
 	ASSERT(!IS_ERR(world->index));
-	pci_liveupdate_index_for_each(incoming, pos) {
-		u32 domain = PCI_LIVEUPDATE_POS_DOMAIN(pos);
-		u16 bdf = PCI_LIVEUPDATE_POS_BDF(pos);
-
-		entry = pci_liveupdate_index_entry(incoming, domain, bdf,
-						   &damage);
+	pci_liveupdate_index_for_each(incoming, key) {
+		entry = index_entry(incoming, key, &damage);
 		ASSERT(!IS_ERR(entry));
-		CHECK_EQ(pci_liveupdate_index_add(world->index, domain, bdf,
-						  entry), 0);
+		CHECK_EQ(pci_liveupdate_index_add(world->index, key, entry), 0);
 	}
 	pci_liveupdate_index_destroy(incoming);
 	model_prune(world->model);

@@ -22,9 +22,9 @@ struct world world_create(void);
 void world_destroy(struct world *world);
 
 /* Change both, and check what the index says about it. */
-void world_add(struct world *world, u32 domain, u16 bdf);
-void world_remove(struct world *world, u32 domain, u16 bdf);
-void world_mark(struct world *world, u32 domain, u16 bdf, bool mark);
+void world_add(struct world *world, pci_ser_key_t key);
+void world_remove(struct world *world, pci_ser_key_t key);
+void world_mark(struct world *world, pci_ser_key_t key, bool mark);
 
 /* Hand the record over. There is no index then, only the root of the record. */
 u64 world_kexec(struct world *world);

@@ -211,6 +211,27 @@ static void object_free_lost(struct object *object)
 	object_forget(object);
 }
 
+/* FNV-1a of each object; their order, that of the hash table, does not matter. */
+u64 heap_shim_checksum(void)
+{
+	struct object *object;
+	unsigned int bucket;
+	u64 sum = 0;
+
+	pthread_mutex_lock(&objects_lock);
+	hash_for_each(objects, bucket, object, node) {
+		u64 hash = 0xcbf29ce484222325 ^ (unsigned long)object->p;
+
+		if (object->cache || object->lost)
+			continue;
+		for (size_t i = 0; i < malloc_usable_size(object->p); i++)
+			hash = (hash ^ ((u8 *)object->p)[i]) * 0x100000001b3;
+		sum += hash;
+	}
+	pthread_mutex_unlock(&objects_lock);
+	return sum;
+}
+
 unsigned long heap_shim_count_nodes(void)
 {
 	struct hlist_node *tmp;

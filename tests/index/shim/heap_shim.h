@@ -34,6 +34,9 @@ unsigned long heap_shim_allocations(void);
 /* Bytes of what was not freed. */
 size_t heap_shim_bytes(void);
 
+/* A checksum of the objects of kmalloc() that were not freed. */
+u64 heap_shim_checksum(void);
+
 /* Number of nodes of xarrays. Waits for RCU, which takes long. */
 unsigned long heap_shim_count_nodes(void);
 

@@ -16,38 +16,46 @@
  * DOC: PCI live update record
  *
  * The outgoing kernel records which PCI functions must not be disturbed, and
- * the incoming kernel reads the record before it looks at the first bus. The
+ * the incoming kernel reads the record before it scans the first bus. The
  * record hangs off one file-lifecycle-bound object (FLB) of the Live Update
  * Orchestrator, whose data is the physical address of &struct pci_ser.
  *
- * This layout is a contract between the two kernels. A change to any structure
- * below, to the meaning of a field, or to what a function entry promises, needs
- * a new PCI_SER_VERSION. The name of the FLB stays as it is: LUO passes over a
- * name it does not know in silence, whereas a version that is not known stops
- * the boot with a message.
+ * This layout is a contract between the two kernels, which may be of different
+ * versions: an update goes to a newer kernel, a rollback to an older one. Each
+ * change of a structure below, of the meaning of a field, or of the promise of a
+ * function entry increments PCI_SER_VERSION. Beside its version, the writer
+ * states the least that a reader must know: @oldest_reader is the oldest version
+ * that reads this record correctly, and @features has a bit for each feature in
+ * use that a reader must know. A reader takes a record if its own version is not
+ * below @oldest_reader and it knows each bit in @features. So a rollback works
+ * until somebody uses a feature that the older kernel does not have.
+ *
+ * The name of the FLB never changes: LUO ignores unknown names silently, while
+ * an unknown version stops the boot with a message.
  *
  * ::
  *
  *	pci_ser --> block --> block ...              kho_block_set, one page each
  *	              |
  *	              +- pci_segment_ser [domain 0]
- *	              |     |       `--> buses[256] --> leaf of bus 0
- *	              |     |                |            +- pci_function_ser [256]
- *	              |     |                `--------> leaf of bus 255
+ *	              |     |       `--> buses[512] --> leaf of bus 0
+ *	              |     |              |   |          +- pci_function_ser [256]
+ *	              |     |              |   `------> leaf of bus 255
+ *	              |     |              `----------> 256 reserved for PFs
  *	              |     `--> bitmap, bit n is BDF n
  *	              +- pci_segment_ser [domain 1]
  *	              ...
  *
- * The bitmap says *who* is preserved: the functions that a driver asked for,
- * and every bridge above them. The leaf of a bus says *what it takes to leave
- * them alone*. All integers are in the byte order of the CPU, which is little
- * endian on every architecture that hands memory over, and a bitmap is an
- * array of little-endian 64-bit words.
+ * The bitmap lists the preserved functions: the ones a driver preserved, and
+ * each bridge above them. The leaf of a bus describes the functions on it. All
+ * integers are in the byte order of the CPU, which is little endian on every
+ * architecture that supports KHO, and a bitmap is an array of little-endian
+ * 64-bit words.
  *
- * The record is redundant so that damage is seen: the weight of each bitmap
- * equals the nr_devices beside it, these add up to the nr_devices of the root,
- * no two segments share a domain, every block but the last is full, and bits
- * that are reserved are zero. An entry of a function whose bit is clear has no
+ * The record is redundant, to detect damage: the weight of each bitmap equals
+ * the nr_devices beside it, these add up to the nr_devices of the root, no two
+ * segments share a domain, every block but the last is full, and reserved
+ * fields and bits are 0. An entry of a function whose bit is clear has no
  * meaning.
  */
 
@@ -57,6 +65,23 @@
 /* Version of everything in this file. */
 #define PCI_SER_VERSION		1
 
+/* The oldest version that reads a record of this version. */
+#define PCI_SER_OLDEST_READER	1
+
+/* All known bits of &pci_ser.features. */
+#define PCI_SER_FEATURES	0ULL
+
+/*
+ * A function of any segment. A driver that hands a function over with its file
+ * names it by the same number. A u64 has room behind the last function of the
+ * last domain, where an iteration ends.
+ */
+typedef u64 pci_ser_key_t;
+
+#define PCI_SER_KEY(domain, bdf)	((pci_ser_key_t)(u32)(domain) << 16 | (u16)(bdf))
+#define PCI_SER_KEY_DOMAIN(key)		((u32)((key) >> 16))
+#define PCI_SER_KEY_BDF(key)		((u16)(key))
+
 /* A BDF is bus << 8 | devfn: 8 + 8 bits, so 65,536 of them in a segment. */
 #define PCI_SER_BDFS		65536
 #define PCI_SER_BUSES		256
@@ -65,8 +90,9 @@
 /* 65,536 bits / 8 bits a byte. */
 #define PCI_SER_BITMAP_SIZE	SZ_8K
 
-/* 256 buses * 8 bytes a physical address. */
-#define PCI_SER_BUSES_SIZE	SZ_2K
+/* (256 leaves + 256 reserved) * 8 bytes a physical address. */
+#define PCI_SER_BUSES_SIZE	SZ_4K
+#define PCI_SER_BUSES_RESERVED	256
 
 /* 256 functions * 16 bytes an entry. */
 #define PCI_SER_LEAF_SIZE	SZ_4K
@@ -80,26 +106,34 @@
 
 /**
  * struct pci_ser - Root of the record.
- * @version:     PCI_SER_VERSION.
- * @nr_segments: Number of &struct pci_segment_ser in the blocks.
- * @nr_devices:  Number of bits set in the bitmaps of all segments.
- * @segments:    Physical address of the first &struct kho_block_header_ser, or
- *               0 if @nr_segments is 0.
+ * @version:       PCI_SER_VERSION of the kernel that wrote the record, never 0.
+ * @oldest_reader: The oldest version that reads this record, from 1 to @version.
+ * @features:      The features that a reader must know, of PCI_SER_FEATURES.
+ * @nr_segments:   Number of &struct pci_segment_ser in the blocks.
+ * @reserved:      Must be 0.
+ * @nr_devices:    Number of bits set in the bitmaps of all segments.
+ * @segments:      Physical address of the first &struct kho_block_header_ser, or
+ *                 0 if @nr_segments is 0.
  */
 struct pci_ser {
 	u32 version;
+	u32 oldest_reader;
+	u64 features;
 	u32 nr_segments;
+	u32 reserved;
 	u64 nr_devices;
 	u64 segments;
 };
 
 /**
- * struct pci_segment_ser - What is preserved in one PCI segment.
+ * struct pci_segment_ser - The preserved functions of one PCI segment.
  * @domain:     Segment number. VMD uses numbers above 0xffff.
  * @nr_devices: Number of bits set in @bitmap; may be 0.
  * @bitmap:     Physical address of PCI_SER_BITMAP_SIZE bytes.
  * @buses:      Physical address of PCI_SER_BUSES physical addresses: the leaf
- *              of each bus that has, or had, a preserved function, or 0.
+ *              of each bus that has, or had, a preserved function, or 0. After
+ *              these, PCI_SER_BUSES_RESERVED words must be 0: they are reserved
+ *              for leaves of PFs.
  */
 struct pci_segment_ser {
 	u32 domain;
@@ -109,15 +143,15 @@ struct pci_segment_ser {
 };
 
 /**
- * struct pci_function_ser - What it takes to leave one function alone.
+ * struct pci_function_ser - The entry of one preserved function.
  * @vendor:      Vendor ID, never 0 or 0xffff.
  * @device:      Device ID.
  * @hdr_type:    PCI_HEADER_TYPE_NORMAL or PCI_HEADER_TYPE_BRIDGE, without the
  *               multi-function bit.
  * @bar_shift:   log2 of the size in bytes of each BAR and the expansion ROM,
- *               or 0 for one that is not implemented, is the upper half of a
- *               64-bit BAR, or is not decoded by its register (legacy IDE,
- *               Enhanced Allocation, a shadowed ROM).
+ *               or 0 if it is not implemented, is the upper half of a 64-bit
+ *               BAR, or is not decoded by its register (legacy IDE, Enhanced
+ *               Allocation, a shadowed ROM).
  * @secondary:   Secondary bus number of a bridge, else 0.
  * @subordinate: Subordinate bus number of a bridge, else 0.
  * @flags:       PCI_SER_INTX_BROKEN or 0.
@@ -134,11 +168,16 @@ struct pci_function_ser {
 	u8 reserved;
 };
 
-static_assert(sizeof(struct pci_ser) == 24);
+static_assert(sizeof(pci_ser_key_t) == 8);
+
+static_assert(sizeof(struct pci_ser) == 40);
 static_assert(offsetof(struct pci_ser, version) == 0);
-static_assert(offsetof(struct pci_ser, nr_segments) == 4);
-static_assert(offsetof(struct pci_ser, nr_devices) == 8);
-static_assert(offsetof(struct pci_ser, segments) == 16);
+static_assert(offsetof(struct pci_ser, oldest_reader) == 4);
+static_assert(offsetof(struct pci_ser, features) == 8);
+static_assert(offsetof(struct pci_ser, nr_segments) == 16);
+static_assert(offsetof(struct pci_ser, reserved) == 20);
+static_assert(offsetof(struct pci_ser, nr_devices) == 24);
+static_assert(offsetof(struct pci_ser, segments) == 32);
 
 static_assert(sizeof(struct pci_segment_ser) == 24);
 static_assert(offsetof(struct pci_segment_ser, domain) == 0);
@@ -157,10 +196,11 @@ static_assert(offsetof(struct pci_function_ser, flags) == 14);
 static_assert(offsetof(struct pci_function_ser, reserved) == 15);
 
 static_assert(PCI_SER_BITMAP_SIZE == 8192);
-static_assert(PCI_SER_BUSES_SIZE == 2048);
+static_assert(PCI_SER_BUSES_SIZE == 4096);
 static_assert(PCI_SER_LEAF_SIZE == 4096);
 static_assert(PCI_SER_BITMAP_SIZE * 8 == PCI_SER_BDFS);
-static_assert(PCI_SER_BUSES_SIZE == PCI_SER_BUSES * sizeof(u64));
+static_assert(PCI_SER_BUSES_SIZE ==
+	      (PCI_SER_BUSES + PCI_SER_BUSES_RESERVED) * sizeof(u64));
 static_assert(PCI_SER_LEAF_SIZE ==
 	      PCI_SER_DEVFNS * sizeof(struct pci_function_ser));
 
