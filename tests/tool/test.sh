@@ -117,7 +117,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 226
+	ktap_plan 231
 	TMP=$(mktemp -d)
 	# There will be a few hundred thousand files: in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)

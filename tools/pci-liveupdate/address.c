@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Addresses of PCI functions. An address is kept as the token that the
- * function has in a session: domain << 16 | bus << 8 | devfn.
+ * Addresses of PCI functions, kept as the token that the function has in a
+ * session.
  */
 
 #include <ctype.h>
@@ -32,7 +32,7 @@ static bool parse_hex(const char **text, size_t min, size_t max,
  *
  * Return: NULL, or what is wrong with @text.
  */
-const char *address_parse(const char *text, __u64 *address)
+const char *address_parse(const char *text, pci_ser_key_t *address)
 {
 	unsigned long domain = 0, bus, device, function;
 	const char *colon = strchr(text, ':');
@@ -52,7 +52,7 @@ const char *address_parse(const char *text, __u64 *address)
 	if (function > 7)
 		return "the function is above 7";
 
-	*address = (__u64)domain << 16 | bus << 8 | device << 3 | function;
+	*address = PCI_SER_KEY(domain, bus << 8 | device << 3 | function);
 
 	return NULL;
 }
@@ -64,16 +64,16 @@ const char *address_parse(const char *text, __u64 *address)
  *
  * Return: The length of @text.
  */
-int address_format(char text[ADDRESS_SIZE], __u64 address)
+int address_format(char text[ADDRESS_SIZE], pci_ser_key_t address)
 {
+	unsigned int bdf = PCI_SER_KEY_BDF(address);
+
 	return snprintf(text, ADDRESS_SIZE, "%04x:%02x:%02x.%x",
-			(unsigned int)(address >> 16),
-			(unsigned int)(address >> 8 & 0xff),
-			(unsigned int)(address >> 3 & 0x1f),
-			(unsigned int)(address & 7));
+			PCI_SER_KEY_DOMAIN(address), bdf >> 8,
+			bdf >> 3 & 0x1f, bdf & 7);
 }
 
-void address_list_add(struct address_list *list, __u64 address)
+void address_list_add(struct address_list *list, pci_ser_key_t address)
 {
 	if (list->nr == list->size) {
 		list->size = list->size ? list->size * 2 : 64;
@@ -85,7 +85,8 @@ void address_list_add(struct address_list *list, __u64 address)
 
 static int address_compare(const void *a, const void *b)
 {
-	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+	pci_ser_key_t x = *(const pci_ser_key_t *)a;
+	pci_ser_key_t y = *(const pci_ser_key_t *)b;
 
 	return (x > y) - (x < y);
 }
@@ -97,10 +98,11 @@ static int address_compare(const void *a, const void *b)
  *
  * Return: Whether there is one.
  */
-bool address_list_find_twice(const struct address_list *list, __u64 *address)
+bool address_list_find_twice(const struct address_list *list,
+			     pci_ser_key_t *address)
 {
 	bool found = false;
-	__u64 *sorted;
+	pci_ser_key_t *sorted;
 	size_t i;
 
 	if (list->nr < 2)

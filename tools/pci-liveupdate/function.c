@@ -97,7 +97,7 @@ static bool function_is_bridge(const char *address)
 	return type & ~HEADER_MULTI;
 }
 
-bool function_is_virtual(__u64 address)
+bool function_is_virtual(pci_ser_key_t address)
 {
 	char text[ADDRESS_SIZE];
 
@@ -106,7 +106,7 @@ bool function_is_virtual(__u64 address)
 	return function_has(text, "physfn");
 }
 
-enum function_state function_state(__u64 address)
+enum function_state function_state(pci_ser_key_t address)
 {
 	char text[ADDRESS_SIZE], driver[PATH_MAX];
 
@@ -136,7 +136,7 @@ static void function_explain_unbound(const char *address)
 }
 
 /* Print why a function is not bound to the stub, and what to do. */
-void function_explain(__u64 address)
+void function_explain(pci_ser_key_t address)
 {
 	char text[ADDRESS_SIZE];
 
@@ -152,7 +152,7 @@ void function_explain(__u64 address)
 }
 
 /* Open the file that the stub has for a function. */
-enum status function_open(__u64 address, int *fd)
+enum status function_open(pci_ser_key_t address, int *fd)
 {
 	char path[PATH_MAX], text[ADDRESS_SIZE];
 

@@ -9,12 +9,14 @@
 
 /**
  * struct totals - How many records there are on one side.
- * @kinds:  Number of records of each kind.
- * @absent: Number of records, of any kind, that no device was found for.
+ * @kinds:   Number of records of each kind.
+ * @absent:  Number of records, of any kind, that no device was found for.
+ * @blocked: Number of blocked writes to configuration space.
  */
 struct totals {
 	size_t kinds[RECORD_NR_KINDS];
 	size_t absent;
+	unsigned long long blocked;
 };
 
 static void count(const struct record_list *list, struct totals *totals)
@@ -26,6 +28,7 @@ static void count(const struct record_list *list, struct totals *totals)
 
 		side->kinds[list->items[i].kind]++;
 		side->absent += list->items[i].absent;
+		side->blocked += list->items[i].blocked;
 	}
 }
 
@@ -34,16 +37,17 @@ static void print_table(const struct record_list *list)
 	char address[ADDRESS_SIZE], id[RECORD_ID_SIZE];
 	size_t i;
 
-	say("%-8s  %-*s  %-9s  %-8s  %s", "SIDE", ADDRESS_LEN, "ADDRESS", "ID",
-	    "KIND", "STATE");
+	say("%-8s  %-*s  %-9s  %-8s  %-7s  %s", "SIDE", ADDRESS_LEN, "ADDRESS",
+	    "ID", "KIND", "STATE", "BLOCKED");
 	for (i = 0; i < list->nr; i++) {
 		const struct record *record = &list->items[i];
 
 		address_format(address, record->address);
 		record_id(record, id);
-		say("%-8s  %-*s  %-9s  %-8s  %s", record_sides[record->side],
-		    ADDRESS_LEN, address, id, record_kinds[record->kind],
-		    record_state(record));
+		say("%-8s  %-*s  %-9s  %-8s  %-7s  %llu",
+		    record_sides[record->side], ADDRESS_LEN, address, id,
+		    record_kinds[record->kind], record_state(record),
+		    record->blocked);
 	}
 }
 
@@ -52,10 +56,11 @@ static void print_totals(const struct totals *totals)
 	int side;
 
 	for (side = 0; side < RECORD_NR_SIDES; side++)
-		say("%s: functions %zu, bridges %zu, damaged %zu, absent %zu",
+		say("%s: functions %zu, bridges %zu, damaged %zu, absent %zu, blocked %llu",
 		    record_sides[side], totals[side].kinds[RECORD_FUNCTION],
 		    totals[side].kinds[RECORD_BRIDGE],
-		    totals[side].kinds[RECORD_DAMAGED], totals[side].absent);
+		    totals[side].kinds[RECORD_DAMAGED], totals[side].absent,
+		    totals[side].blocked);
 }
 
 static void print_json_records(const struct record_list *list)
@@ -75,6 +80,7 @@ static void print_json_records(const struct record_list *list)
 		json_string("id", id);
 		json_string("kind", record_kinds[record->kind]);
 		json_string("state", record_state(record));
+		json_number("blocked", record->blocked);
 		json_close('}');
 	}
 	json_close(']');
@@ -96,6 +102,7 @@ static void print_json(const struct record_list *list,
 		json_number("bridges", kinds[RECORD_BRIDGE]);
 		json_number("damaged", kinds[RECORD_DAMAGED]);
 		json_number("absent", totals[side].absent);
+		json_number("blocked", totals[side].blocked);
 		json_close('}');
 	}
 	json_finish(STATUS_OK);

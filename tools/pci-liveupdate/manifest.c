@@ -136,7 +136,7 @@ static char *next_line(char **text, char *end)
 	return line + strlen(line) == newline ? line : NULL;
 }
 
-static bool address_parse_exact(const char *line, __u64 *address)
+static bool address_parse_exact(const char *line, pci_ser_key_t *address)
 {
 	char text[ADDRESS_SIZE];
 
@@ -154,7 +154,7 @@ static const char *manifest_parse(char *text, size_t size,
 	char *end = text + size, *line, *header = next_line(&text, end);
 	char expected[HEADER_SIZE];
 	unsigned int version;
-	__u64 address;
+	pci_ser_key_t address;
 
 	if (!header || sscanf(header, MANIFEST_NAME " %9u", &version) != 1)
 		return "it has no header";

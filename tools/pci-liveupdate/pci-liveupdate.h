@@ -65,12 +65,21 @@ void *memory_resize(void *memory, size_t nr, size_t size);
 
 /* address.c */
 
+/*
+ * A function, and its token in a session. The kernel does not export its header:
+ * this is the definition in include/linux/kho/abi/pci.h.
+ */
+typedef __u64 pci_ser_key_t;
+
+#define PCI_SER_KEY(domain, bdf)	((pci_ser_key_t)(__u32)(domain) << 16 | (__u16)(bdf))
+#define PCI_SER_KEY_DOMAIN(key)		((__u32)((key) >> 16))
+#define PCI_SER_KEY_BDF(key)		((__u16)(key))
+
 /* The longest address is ffffffff:ff:1f.7. */
 #define ADDRESS_LEN	16
 #define ADDRESS_SIZE	(ADDRESS_LEN + 1)
 
-/* The token of a function in a session: 32 bits domain, 8 bus, 8 devfn. */
-#define ADDRESS_MAX	0xffffffffffffULL
+#define ADDRESS_MAX	PCI_SER_KEY(0xffffffff, 0xffff)
 
 /**
  * struct address_list - Addresses in the order they were added.
@@ -79,15 +88,16 @@ void *memory_resize(void *memory, size_t nr, size_t size);
  * @size:  Number of addresses there is room for.
  */
 struct address_list {
-	__u64 *items;
+	pci_ser_key_t *items;
 	size_t nr;
 	size_t size;
 };
 
-const char *address_parse(const char *text, __u64 *address);
-int address_format(char text[ADDRESS_SIZE], __u64 address);
-void address_list_add(struct address_list *list, __u64 address);
-bool address_list_find_twice(const struct address_list *list, __u64 *address);
+const char *address_parse(const char *text, pci_ser_key_t *address);
+int address_format(char text[ADDRESS_SIZE], pci_ser_key_t address);
+void address_list_add(struct address_list *list, pci_ser_key_t address);
+bool address_list_find_twice(const struct address_list *list,
+			     pci_ser_key_t *address);
 void address_list_free(struct address_list *list);
 
 /* function.c */
@@ -100,10 +110,10 @@ enum function_state {
 
 __printf(2, 3) void path_format(char *path, const char *fmt, ...);
 enum status stub_check(void);
-enum function_state function_state(__u64 address);
-bool function_is_virtual(__u64 address);
-void function_explain(__u64 address);
-enum status function_open(__u64 address, int *fd);
+enum function_state function_state(pci_ser_key_t address);
+bool function_is_virtual(pci_ser_key_t address);
+void function_explain(pci_ser_key_t address);
+enum status function_open(pci_ser_key_t address, int *fd);
 
 /* record.c */
 
@@ -128,14 +138,16 @@ enum record_kind {
  * @vendor:  Vendor ID.
  * @device:  Device ID.
  * @absent:  No device was found and adopted.
+ * @blocked: Number of writes to its configuration space that were blocked.
  */
 struct record {
-	__u64 address;
+	pci_ser_key_t address;
 	enum record_side side;
 	enum record_kind kind;
 	__u16 vendor;
 	__u16 device;
 	bool absent;
+	unsigned long long blocked;
 };
 
 struct record_list {

@@ -14,7 +14,7 @@
 static enum status add_address(struct address_list *list, const char *text)
 {
 	const char *reason;
-	__u64 address;
+	pci_ser_key_t address;
 
 	reason = address_parse(text, &address);
 	if (reason)
@@ -55,7 +55,7 @@ static enum status read_addresses(struct address_list *list, int argc,
 {
 	char text[ADDRESS_SIZE];
 	enum status status;
-	__u64 address;
+	pci_ser_key_t address;
 	int i;
 
 	for (i = 0; i < argc; i++) {
@@ -98,7 +98,7 @@ static enum status check_functions(const struct address_list *list)
 	return status;
 }
 
-static enum status refuse(__u64 address, int err)
+static enum status refuse(pci_ser_key_t address, int err)
 {
 	char text[ADDRESS_SIZE];
 	const char *reason;
@@ -136,7 +136,7 @@ static enum status refuse(__u64 address, int err)
  * The session keeps a reference to the file, so the descriptor is not needed
  * any more: no limit on open files stands in the way of many functions.
  */
-static enum status preserve_function(int session, __u64 address)
+static enum status preserve_function(int session, pci_ser_key_t address)
 {
 	char text[ADDRESS_SIZE];
 	enum status status;

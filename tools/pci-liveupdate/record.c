@@ -2,12 +2,16 @@
 /*
  * The kernel's list of what is preserved, as it stands in debugfs:
  *
- *	# side address vendor:device kind state
+ *	# side address vendor:device kind state blocked
  *	# incoming record version 1 at 0x1c5d000 of 52 kB
- *	outgoing 0000:01:00.0 1234:11e8 function present
- *	incoming 0000:00:02.0 1b36:000c bridge absent
+ *	outgoing 0000:01:00.0 1234:11e8 function present 0
+ *	incoming 0000:00:02.0 1b36:000c bridge absent 3
+ *
+ * The last column counts blocked writes to configuration space. A kernel from
+ * before there was a count does not have that column.
  */
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +24,8 @@
 #define DEBUGFS		"/sys/kernel/debug"
 #define RECORDS		DEBUGFS "/pci_liveupdate"
 
-#define NR_FIELDS	5
+#define NR_FIELDS	6
+#define MIN_FIELDS	5
 
 const char *const record_sides[RECORD_NR_SIDES] = {
 	[RECORD_OUTGOING] = "outgoing",
@@ -70,6 +75,18 @@ static bool id_parse(const char *text, struct record *record)
 	return !strcmp(text, id);
 }
 
+static bool count_parse(const char *text, unsigned long long *count)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+
+	return !*end && !errno;
+}
+
 static bool record_parse(char *line, struct record *record)
 {
 	int side, kind, state, nr = 0;
@@ -79,7 +96,7 @@ static bool record_parse(char *line, struct record *record)
 	do
 		fields[nr] = strtok_r(nr ? NULL : line, " \t\n", &save);
 	while (fields[nr] && ++nr <= NR_FIELDS);
-	if (nr != NR_FIELDS)
+	if (nr < MIN_FIELDS || nr > NR_FIELDS)
 		return false;
 
 	side = word_index(fields[0], record_sides, RECORD_NR_SIDES);
@@ -95,7 +112,8 @@ static bool record_parse(char *line, struct record *record)
 	};
 
 	return !address_parse(fields[1], &record->address) &&
-	       id_parse(fields[2], record);
+	       id_parse(fields[2], record) &&
+	       (nr == MIN_FIELDS || count_parse(fields[5], &record->blocked));
 }
 
 static bool debugfs_is_empty(void)

@@ -112,7 +112,7 @@ static void set_state(struct incoming *in, size_t i, enum retrieval state)
 
 static void retrieve_function(struct incoming *in, size_t i)
 {
-	__u64 address = in->functions.items[i];
+	pci_ser_key_t address = in->functions.items[i];
 	enum function_state state = function_state(address);
 	char text[ADDRESS_SIZE];
 	int fd;
