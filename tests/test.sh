@@ -155,18 +155,19 @@ damage_each() {
 # KUnit has all of them, and more, in one boot.
 damage_tests() {
 	damage_each run <<-'END'
-	version:version is 0x2, expected exactly 0x1
+	oldest:oldest_reader is 0x9, expected at most 0x1
 	cycle:next of a block is 0x[0-9a-f]*, expected the end of the chain, 0x0
 	leaf:buses\[\] entry of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
 	vendor:vendor of segment 0000 is 0x0, expected other than 0 and 0xffff
 	END
 	damage_each run_similar <<-'END'
+	features:features is 0x10, expected no bits but those of 0x0
 	segments:segments is 0x[0-9a-f]*8, expected a multiple of 0x1000
 	sum:nr_devices of the root is 0x7, expected the sum of all segments, 0x[0-9a-f]*
 	count:count of a block is 0x9, expected exactly 0x1
 	weight:nr_devices of segment 0000 is 0x7, expected the weight of the bitmap, 0x[0-9a-f]*
 	bitmap:bitmap of segment 0000 is 0x[0-9a-f]*1, expected a multiple of 0x1000
-	buses:buses of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x800
+	buses:buses of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
 	reserved:reserved of segment 0000 is 0x1, expected exactly 0x0
 	END
 }

@@ -12,7 +12,7 @@ first() {
 
 	# The layout is that of include/linux/kho/abi/pci.h.
 	root=$(sed -n 's/^# outgoing .* at \(0x[0-9a-f]*\) .*/\1/p' "$RECORD")
-	block=$(get $((root + 16)) 64)
+	block=$(get $((root + 32)) 64)
 	entry=$((block + 16))
 	address=$(below_bridges | head -n 1)
 	bus=$((0x$(echo "$address" | cut -d : -f 2)))
@@ -20,9 +20,10 @@ first() {
 	leaf=$(get $(($(get $((entry + 16)) 64) + bus * 8)) 64)
 
 	case $(parameter damage) in
-	version) put "$root" 32 2 ;;
-	segments) put $((root + 16)) 64 $((block + 8)) ;;
-	sum) put $((root + 8)) 64 7 ;;
+	oldest) put "$root" 32 9; put $((root + 4)) 32 9 ;;
+	features) put $((root + 8)) 64 0x10 ;;
+	segments) put $((root + 32)) 64 $((block + 8)) ;;
+	sum) put $((root + 24)) 64 7 ;;
 	count) put $((block + 8)) 64 9 ;;
 	cycle) put "$block" 64 "$block" ;;
 	weight) put $((entry + 4)) 32 7 ;;
