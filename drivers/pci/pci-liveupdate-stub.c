@@ -20,15 +20,19 @@
  * In the next kernel the function has to be bound before its file is retrieved,
  * since LUO does not try twice.
  *
- * What LUO hands over for a file is the address of its function, domain << 16 |
- * BDF, and nothing is allocated for it. LUO identifies the file by the function
- * it belongs to, so that two open files of one function cannot both be
- * preserved.
+ * For each file LUO hands over the &pci_ser_key_t of its function, so the stub
+ * allocates nothing. LUO identifies a file by its function: two open files of
+ * one function cannot both be preserved.
  *
- * Unbinding a function that is preserved takes the preservation back: the next
- * driver would not know of it. The file stays in its session, and cannot be
- * retrieved in the next kernel, but that does not hold up its session: a file
- * can finish once its retrieval was tried.
+ * Unbinding a preserved function takes the preservation back: the next driver
+ * would not know of it. The file stays in its session, though, and its owner
+ * still expects the function in the next kernel. So the kexec fails with
+ * -ENODEV and a line in the log if a function in a session was unbound or
+ * removed, or does not answer any more. The owner closes the session, or starts
+ * over: it binds the function and preserves it in a new session.
+ *
+ * A file whose retrieval failed in the next kernel does not hold up its session:
+ * it can finish after the attempt.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -44,6 +48,7 @@
 #include <linux/idr.h>
 #include <linux/init.h>
 #include <linux/kdev_t.h>
+#include <linux/kho/abi/pci.h>
 #include <linux/kref.h>
 #include <linux/liveupdate.h>
 #include <linux/module.h>
@@ -82,16 +87,17 @@ static const struct class stub_class = {
 };
 
 /*
- * Bound functions by minor number and by address. stub_lock makes finding one
- * and taking a reference to it one step.
+ * Bound functions by minor number and by key. Look-ups take their reference
+ * under stub_lock.
  */
 static DEFINE_MUTEX(stub_lock);
 static DEFINE_XARRAY(stubs_by_minor);
-static DEFINE_XARRAY(stubs_by_address);
+static DEFINE_XARRAY(stubs_by_key);
 
-static u64 stub_address(struct stub *stub)
+static pci_ser_key_t stub_key(struct stub *stub)
 {
-	return (u64)pci_domain_nr(stub->pdev->bus) << 16 | pci_dev_id(stub->pdev);
+	return PCI_SER_KEY(pci_domain_nr(stub->pdev->bus),
+			   pci_dev_id(stub->pdev));
 }
 
 static void stub_release(struct kref *kref)
@@ -168,7 +174,7 @@ static int stub_preserve(struct liveupdate_file_op_args *args)
 		return err;
 
 	stub->preserved = true;
-	args->serialized_data = stub_address(stub);
+	args->serialized_data = stub_key(stub);
 	return 0;
 }
 
@@ -190,12 +196,35 @@ static void stub_unpreserve(struct liveupdate_file_op_args *args)
 	stub_unpreserve_locked(stub);
 }
 
+/*
+ * Fail the kexec instead of losing the function. This changes nothing, so there
+ * is no .unfreeze().
+ */
+static int stub_freeze(struct liveupdate_file_op_args *args)
+{
+	struct stub *stub = args->file->private_data;
+
+	guard(mutex)(&stub->lock);
+
+	if (!stub->bound || !stub->preserved) {
+		pci_err(stub->pdev, "unbound or removed since it was preserved: close its session, then bind and preserve it again if the next kernel needs it\n");
+		return -ENODEV;
+	}
+
+	if (!pci_device_is_present(stub->pdev)) {
+		pci_err(stub->pdev, "preserved, but does not answer any more: close its session\n");
+		return -ENODEV;
+	}
+
+	return 0;
+}
+
 static int stub_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct stub *stub;
 	struct file *file;
 
-	stub = stub_get(&stubs_by_address, args->serialized_data);
+	stub = stub_get(&stubs_by_key, args->serialized_data);
 	if (!stub)
 		return -ENODEV;
 
@@ -216,8 +245,8 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
 }
 
 /*
- * A function that did not come back must not hold its session for ever, and one
- * that nobody asked for yet must not lose its preservation by accident.
+ * A file whose retrieval failed must not block its session forever. A file that
+ * nobody has retrieved yet must not lose its preservation by accident.
  */
 static bool stub_can_finish(struct liveupdate_file_op_args *args)
 {
@@ -248,6 +277,7 @@ static const struct liveupdate_file_ops stub_file_ops = {
 	.can_preserve = stub_can_preserve,
 	.preserve = stub_preserve,
 	.unpreserve = stub_unpreserve,
+	.freeze = stub_freeze,
 	.retrieve = stub_retrieve,
 	.can_finish = stub_can_finish,
 	.finish = stub_finish,
@@ -266,7 +296,7 @@ static void stub_hide(struct stub *stub)
 {
 	guard(mutex)(&stub_lock);
 
-	xa_erase(&stubs_by_address, stub_address(stub));
+	xa_erase(&stubs_by_key, stub_key(stub));
 	xa_erase(&stubs_by_minor, stub->minor);
 }
 
@@ -280,7 +310,7 @@ static int stub_show(struct stub *stub)
 	if (err)
 		return err;
 
-	err = xa_insert(&stubs_by_address, stub_address(stub), stub, GFP_KERNEL);
+	err = xa_insert(&stubs_by_key, stub_key(stub), stub, GFP_KERNEL);
 	if (err)
 		xa_erase(&stubs_by_minor, stub->minor);
 	return err;
@@ -354,7 +384,7 @@ static void stub_remove(struct pci_dev *pdev)
 	scoped_guard(mutex, &stub->lock) {
 		stub->bound = false;
 		if (stub->preserved)
-			pci_warn(pdev, "unbound while preserved for the next kernel, which will not look for it\n");
+			pci_warn(pdev, "unbound while preserved for the next kernel: no kexec until its session is closed\n");
 		stub_unpreserve_locked(stub);
 	}
 
@@ -410,7 +440,7 @@ static int __init stub_init(void)
 {
 	int err;
 
-	/* There is nothing that it could be of use for then. */
+	/* Without LUO the stub cannot preserve anything. */
 	if (!liveupdate_enabled())
 		return 0;
 
