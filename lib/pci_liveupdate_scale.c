@@ -344,29 +344,22 @@ static struct liveupdate_file_handler scale_handler = {
 /* Enumeration */
 
 /*
- * What enumeration asks us for a device. Each of it may be asked again, but for
- * the reference that pci_liveupdate_hold_power() takes. BARs are left out: that
- * they are read is no cost of ours, since without us they are read as well.
+ * The calls that enumeration makes for a device. Each of them may be made again.
+ * Reading BARs is left out: without these calls they are read as well.
  */
 static void call_hooks(struct pci_dev *dev)
 {
-	bool bridge = dev->hdr_type == PCI_HEADER_TYPE_BRIDGE;
+	int first = 1, last = 0;
 
 	pci_liveupdate_setup_device(dev);
 	pci_liveupdate_bar_sizes(dev, 0, NULL, 0, NULL);
-	if (pci_liveupdate_untouchable(dev)) {
-		pci_liveupdate_intx_broken(dev);
-		pci_liveupdate_hold_power(dev);
-		pm_runtime_put_noidle(&dev->dev);
-	}
+	if (dev->hdr_type != PCI_HEADER_TYPE_BRIDGE)
+		return;
 
-	if (bridge) {
-		/* Each of two passes. */
-		for (int pass = 0; pass < 2; pass++)
-			pci_liveupdate_keeps_bus_numbers(dev->bus);
-		pci_liveupdate_lost_bus_numbers(dev);
-		pci_liveupdate_claim_resources(dev->subordinate);
-	}
+	/* Each of two passes. */
+	for (int pass = 0; pass < 2; pass++)
+		pci_liveupdate_find_bus_numbers(dev, pass, &first, &last);
+	pci_liveupdate_bus_scanned(dev->subordinate);
 }
 
 static void __init measure_hooks(void)

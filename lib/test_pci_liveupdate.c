@@ -156,10 +156,10 @@ struct bad_fn {
 };
 
 static const struct bad_fn bad_fns[] = {
-	{ "root_port", RP_A, -EINVAL, "a bridge is preserved with what is" },
-	{ "switch", SW_DN_A, -EINVAL, "a bridge is preserved with what is" },
+	{ "root_port", RP_A, -EINVAL, "a bridge is preserved with the functions below" },
+	{ "switch", SW_DN_A, -EINVAL, "a bridge is preserved with the functions below" },
 	{ "conventional_bridge", CONV_BR, -EINVAL,
-	  "a bridge is preserved with what is" },
+	  "a bridge is preserved with the functions below" },
 	{ "cardbus", CB_BR, -EINVAL, "a CardBus bridge cannot be preserved" },
 	{ "acs_quirk_above", EP_ACS, -EOPNOTSUPP, "a quirk enables its ACS" },
 };
@@ -225,7 +225,7 @@ static void preserve_dynamic_domain(struct kunit *test)
 
 	if (IS_ENABLED(CONFIG_PCI_DOMAINS_GENERIC))
 		kunit_deactivate_static_stub(test,
-					     pci_liveupdate_domain_is_dynamic);
+					     pci_liveupdate_host_is_stable);
 	t->model.dynamic = true;
 	api_scan_all(test);
 	api_begin_outgoing(test);
@@ -316,7 +316,7 @@ static void preserve_vfs(struct kunit *test)
 		api_expect_logged(test, "a VF cannot be preserved");
 	}
 	KUNIT_EXPECT_EQ(test, api_preserve(t, PF), -EOPNOTSUPP);
-	api_expect_logged(test, "while it has 2 VFs");
+	api_expect_logged(test, "while it has VFs");
 	api_expect_outgoing(test, 0);
 
 	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF], 0), 0);

@@ -207,6 +207,7 @@ struct model_state {
  * @sysdata:  What the architecture wants to find behind a bus.
  * @domain:   Segment number.
  * @dynamic:  Whether that number is to look like one that the kernel chose.
+ * @no_services: Whether firmware keeps the services of ports to itself.
  * @host:     The host bridge, while there is one.
  * @released: Whether the last host bridge is gone for good.
  * @fns:      The functions. They outlive the host bridge, as hardware does.
@@ -220,6 +221,7 @@ struct model {
 #endif
 	u32 domain;
 	bool dynamic;
+	bool no_services;
 	struct pci_host_bridge *host;
 	bool released;
 	struct model_state fns[NR_MODEL_FNS];

@@ -63,8 +63,8 @@ static void retrieve_refuses(struct kunit *test)
 	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
 }
 
-/* An entry is looked at when its function is enumerated. */
-static void scan_refuses_entry(struct kunit *test)
+/* A damaged entry stops its function, and no other. */
+static void scan_stops_damaged(struct kunit *test)
 {
 	struct pci_segment_ser *segment;
 	struct pci_function_ser *leaf;
@@ -79,12 +79,16 @@ static void scan_refuses_entry(struct kunit *test)
 	buses = phys_to_virt(segment->buses);
 	leaf = phys_to_virt(buses[0x05]);
 	leaf[PCI_DEVFN(3, 0)].reserved = 0x5a;
+	t->model.fns[EP_CONV].cfg[PCI_COMMAND] = PCI_COMMAND_MASTER;
+	t->model.fns[EP_A0].cfg[PCI_COMMAND] = PCI_COMMAND_MASTER;
 	api_scan_all(test);
-	KUNIT_EXPECT_EQ(test, t->refusals, 1);
-	KUNIT_EXPECT_STREQ(test, t->why,
-			   "reserved of segment 1234 is 0x5a, expected exactly 0x0");
+	KUNIT_EXPECT_EQ(test, t->refusals, 0);
+	api_expect_logged(test, "reserved of segment 1234 is 0x5a, expected exactly 0x0");
 	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_CONV));
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_CONV].cfg[PCI_COMMAND], 0);
 	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, EP_A0));
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[PCI_COMMAND],
+			PCI_COMMAND_MASTER);
 }
 
 /* A layout of other kernels is not passed over. */
@@ -111,7 +115,7 @@ static void finish_flb_leftovers(struct kunit *test)
 	api_live_update_all(test);
 	api_finish(t, EP_A0);
 	api_finish_flb(test);
-	api_expect_logged(test, "1234:03:00.7 was preserved, but not finished");
+	api_expect_logged(test, "1234:03:00.7 was preserved, but is not finished");
 	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "1234:03:00.0 was"));
 	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
 	/* Nor later. */
@@ -297,7 +301,7 @@ static void luo_register(struct kunit *test)
 
 static struct kunit_case flb_cases[] = {
 	KUNIT_CASE_PARAM(retrieve_refuses, test_refusal_gen_params),
-	KUNIT_CASE(scan_refuses_entry),
+	KUNIT_CASE(scan_stops_damaged),
 	KUNIT_CASE(retrieve_refuses_foreign),
 	KUNIT_CASE(finish_flb_leftovers),
 	KUNIT_CASE(luo_first_and_last_file),

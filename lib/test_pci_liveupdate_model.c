@@ -502,6 +502,11 @@ int model_scan(struct model *model)
 	host->ops = &model_ops;
 	host->map_irq = model_map_irq;
 	pci_set_host_bridge_release(host, model_release, model);
+	if (model->no_services) {
+		host->native_aer = 0;
+		host->native_pcie_hotplug = 0;
+		host->native_pme = 0;
+	}
 
 	err = model_take_number(model);
 	if (err < 0 && err != PCI_DOMAIN_NR_NOT_SET)

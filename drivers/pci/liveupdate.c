@@ -7,11 +7,11 @@
  * DOC: PCI live update
  *
  * A live update replaces the kernel by kexec while devices keep working for
- * those who own them. LUO carries files across, and this is the PCI core's
- * part: it records which functions the outgoing kernel preserves, and lets the
- * incoming kernel know, from its first look at the bus, which functions must
- * not be disturbed. A function is named by its segment and BDF: bus numbers
- * cannot change under a device that does DMA.
+ * their owners. LUO carries files across, and the PCI core does its part: it
+ * records which functions the outgoing kernel preserves, and lets the incoming
+ * kernel know, from its first look at the bus, which functions must not be
+ * disturbed. A function is named by its segment and BDF: bus numbers cannot
+ * change under a device that does DMA.
  *
  * Outgoing kernel
  * ---------------
@@ -22,55 +22,59 @@
  * pci_liveupdate_outgoing_preserve(), which adds the function and the bridges
  * above it; its .unpreserve() callback calls
  * pci_liveupdate_outgoing_unpreserve(). The pages of the index are the record
- * that the next kernel reads. From the moment the kexec has begun nobody writes
- * them, and the reboot notifier waits for whoever was about to.
+ * that the next kernel reads. Nothing writes them once the kexec has begun: the
+ * reboot notifier waits for the last writer. If the next kernel takes no record,
+ * since it was loaded with kexec_load() or KHO is off, bus mastering of the
+ * preserved functions is cleared as in any reboot.
  *
  * Incoming kernel
  * ---------------
  *
  * The record is read before any bus is scanned. As a function is enumerated it
  * is compared with the record and marked, so that
- * pci_liveupdate_incoming_is_preserved() holds before any driver can bind. The
+ * pci_liveupdate_incoming_is_preserved() is true before any driver can bind. The
  * handler's .finish() callback calls pci_liveupdate_incoming_finish(), which
  * ends the function's preservation, and with the last one below it that of a
  * bridge. When the last file is finished the record is freed.
  *
- * Bridges have no reference count. What lies below one is a contiguous range of
- * BDFs, so a bridge is released when there is nothing left in that range. Its
- * own BDF lies in its parent's range: bridges are released bottom-up.
+ * Bridges have no reference count. Below a bridge lies a contiguous range of
+ * BDFs, so a bridge is released when that range is empty. Its own BDF lies in its
+ * parent's range: bridges are released bottom-up.
  *
- * Until then nothing is written to what is preserved but what its driver or a
- * port service writes: before the PCI core writes it asks here. What others
- * depend on, such as ACS, stays as it was found for as long as there is the
- * device.
+ * Until then the guard refuses writes to preserved devices, see
+ * drivers/pci/liveupdate_guard.c.
  *
  * Unhappy paths
  * -------------
  *
- * - The record is damaged, of a version that is not known, or a record of
- *   another layout: panic, with what is wrong. The preserved devices are doing
- *   DMA, and a kernel that does not know which ones they are would give that
- *   memory and those devices away.
- * - The previous kernel handed state over, but LUO is off in this one: a message
+ * - The record as a whole is damaged, or of a version or a layout that this kernel
+ *   does not know: panic, with the field, what was found and what was expected.
+ *   The preserved devices do DMA, and a kernel that does not know which ones they
+ *   are would give that memory and those devices away.
+ * - The entry of one function is damaged: an error with the same details. That
+ *   function is not treated as preserved, and its bus mastering is cleared.
+ * - The previous kernel handed devices over, but LUO is off in this one: a message
  *   at the highest level. Nothing is protected then.
- * - Something else answers at a preserved BDF: an error with both identities.
+ * - Another device answers at a preserved BDF: an error with both identities.
  *   It is not treated as preserved. The entry stays until the end.
- * - A preserved bridge has other bus numbers: an error with both, and with what
- *   cannot be reached. It is not given any numbers.
+ * - A preserved bridge has other bus numbers: an error with both, and with the
+ *   functions that cannot be reached. It is not given any numbers.
  * - A preserved function does not show up: a warning and a count, at the end of
  *   the boot. The bridges above it stay preserved until the end.
- * - Files finish, but a driver did not finish its function: a warning with the
- *   list, and the state is cleared.
+ * - The last file is finished, but some functions are not: their bus mastering is
+ *   cleared unless a driver is bound, before anything can reuse the memory that
+ *   they write to, with a warning and a uevent.
  * - A function is removed while it is preserved for the next kernel: a warning,
  *   and it is dropped, so that the next kernel does not wait for it.
  * - A function is removed while it is preserved by the previous kernel: if the
- *   hardware is gone it is dropped, since what comes next is blank. If not, it
- *   is adopted again when it is found again.
+ *   hardware is gone it is dropped, since a device that comes next is blank. If
+ *   not, it is adopted again when it is found again.
+ * - The system is to be suspended or hibernated while devices are preserved on
+ *   either side: refused, since that would write to them and power them off.
  *
- * Not covered: the state of the IOMMU and its groups, interrupts that arrive
- * between the kernels, and drivers built as modules, for which LUO exports
- * nothing. IOMMU drivers switch translation off at kexec, so that the first
- * device behind an IOMMU that is preserved gets a warning.
+ * Not covered: the state of the IOMMU and its groups, and interrupts that arrive
+ * between the kernels. IOMMU drivers switch translation off at kexec, so that the
+ * first device behind an IOMMU that is preserved gets a warning.
  *
  * Locking
  * -------
@@ -82,10 +86,10 @@
  *
  *   pci_rescan_remove_lock -> pci_liveupdate_lock
  *
- * It is never held across a liveupdate_flb_*() call, and nothing but the start
- * of the kernel takes a reference to the FLB: LUO copies the count of the
- * moment into the next kernel, and a reference in flight would be one that
- * nobody ever drops.
+ * It is never held across a liveupdate_flb_*() call, and no code that can probe a
+ * driver runs under it. Only the start of the kernel takes a reference to the FLB:
+ * LUO copies the count of the moment into the next kernel, and a reference in
+ * flight would be one that is never dropped.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -94,38 +98,26 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/acpi.h>
-#include <linux/async.h>
 #include <linux/bitops.h>
 #include <linux/cleanup.h>
-#include <linux/debugfs.h>
+#include <linux/device.h>
 #include <linux/device/bus.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/kexec.h>
-#include <linux/kexec_handover.h>
-#include <linux/kho/abi/luo.h>
 #include <linux/kho/abi/pci.h>
-#include <linux/kobject.h>
 #include <linux/liveupdate.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
-#include <linux/math64.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
-#include <linux/panic.h>
+#include <linux/of.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/reboot.h>
 #include <linux/sched/clock.h>
-#include <linux/seq_file.h>
 #include <linux/sizes.h>
-#include <linux/sprintf.h>
-#include <linux/string.h>
-#include <linux/time64.h>
-#include <linux/wordpart.h>
-#include <linux/xarray.h>
 
 #include "pci.h"
 #include "liveupdate_index.h"
@@ -136,148 +128,82 @@
 /* How many functions a list in the log names before it only counts. */
 #define LOG_LIMIT	16
 
-#define POS_FMT		"%04x:%02x:%02x.%d"
-#define POS_ARGS(pos)							\
-	PCI_SER_KEY_DOMAIN(pos),					\
-	PCI_BUS_NUM(PCI_SER_KEY_BDF(pos)),			\
-	PCI_SLOT(PCI_SER_KEY_BDF(pos)),				\
-	PCI_FUNC(PCI_SER_KEY_BDF(pos))
-
-/* For the event of what begins now. Off, it costs a static branch. */
+/* Start time for a tracepoint, 0 if it is disabled. */
 #define trace_start(event)						\
 	(trace_pci_liveupdate_##event##_enabled() ? sched_clock() : 0)
 
-/*
- * Protects both indexes with all they contain, and changes of
- * PCI_DEV_LIVEUPDATE_OUTGOING and PCI_DEV_LIVEUPDATE_INCOMING.
- */
-static DEFINE_MUTEX(pci_liveupdate_lock);
+/* Protects the following, and more: see drivers/pci/liveupdate.h */
+DEFINE_MUTEX(pci_liveupdate_lock);
+struct pci_liveupdate_index *pci_liveupdate_outgoing;
+struct pci_liveupdate_index *pci_liveupdate_incoming;
+unsigned int pci_liveupdate_renumbering;
 
-/* What is preserved for the next kernel; NULL if no file asks for it. */
-static struct pci_liveupdate_index *outgoing;
-
-/* What the previous kernel preserved; NULL if nothing, or once finished. */
-static struct pci_liveupdate_index *incoming;
-
-/* The segments that had functions of the previous kernel, until reboot. */
-static DEFINE_XARRAY(incoming_segments);
-
-/* pci_liveupdate=hold: user space binds preserved functions. */
-VISIBLE_IF_KUNIT bool pci_liveupdate_hold_unbound;
-
-static u32 dev_domain(struct pci_dev *dev)
+static pci_ser_key_t pci_liveupdate_key(struct pci_dev *dev)
 {
-	return pci_domain_nr(dev->bus);
+	return PCI_SER_KEY(pci_domain_nr(dev->bus), pci_dev_id(dev));
 }
 
-static bool is_function(struct pci_dev *dev)
+bool pci_liveupdate_is_function(struct pci_dev *dev)
 {
 	return dev->hdr_type == PCI_HEADER_TYPE_NORMAL && !dev->is_virtfn;
 }
 
-/*
- * The one place where this gives up. The text names the field of the record,
- * what was found and what was expected.
- */
-VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *why)
+bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag)
 {
-	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_refuse_record, why);
-
-	panic("PCI: liveupdate: cannot use the record of preserved devices: %s; they do DMA, and going on would corrupt memory\n",
-	      why);
-}
-
-/* @dev is what is being enumerated, or NULL while the record is read. */
-static void refuse_damage(struct pci_dev *dev,
-			  const struct pci_liveupdate_damage *damage)
-{
-	char segment[32] = "";
-	char why[160];
-
-	trace_pci_liveupdate_damage(dev, damage);
-	if (damage->in_segment)
-		snprintf(segment, sizeof(segment), " of segment %04x",
-			 damage->domain);
-	snprintf(why, sizeof(why), "%s%s is %#llx, expected %s %#llx",
-		 damage->field, segment, damage->found, damage->rule,
-		 damage->expected);
-	pci_liveupdate_refuse_record(why);
-}
-
-static bool key_contains(struct pci_liveupdate_index *index, pci_ser_key_t key)
-{
-	struct pci_liveupdate_slot slot;
-
-	return pci_liveupdate_index_find(index, key, &slot);
-}
-
-static void key_remove(struct pci_liveupdate_index *index, pci_ser_key_t key)
-{
-	struct pci_liveupdate_slot slot;
-
-	if (pci_liveupdate_index_find(index, key, &slot))
-		pci_liveupdate_index_remove(index, &slot);
-}
-
-static void key_mark(struct pci_liveupdate_index *index, pci_ser_key_t key,
-		     bool mark)
-{
-	struct pci_liveupdate_slot slot;
-
-	if (pci_liveupdate_index_find(index, key, &slot))
-		pci_liveupdate_index_mark(&slot, mark);
-}
-
-static bool key_marked(struct pci_liveupdate_index *index, pci_ser_key_t key)
-{
-	struct pci_liveupdate_slot slot;
-
-	return pci_liveupdate_index_find(index, key, &slot) &&
-	       pci_liveupdate_index_marked(&slot);
-}
-
-static const struct pci_function_ser *
-key_entry(struct pci_liveupdate_index *index, pci_ser_key_t key,
-	  struct pci_liveupdate_damage *damage)
-{
-	struct pci_liveupdate_slot slot;
-
-	if (!pci_liveupdate_index_find(index, key, &slot))
-		return ERR_PTR(-ENOENT);
-
-	return pci_liveupdate_index_entry(index, &slot, damage);
+	return test_bit(flag, &dev->priv_flags);
 }
 
 /* Name some of the functions in a range, absent ones only if asked. */
-static void warn_of(struct pci_liveupdate_index *index, u64 start, u64 end,
-		    const char *what, bool absent)
+static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
+				      pci_ser_key_t start, pci_ser_key_t end,
+				      const char *what, bool absent)
 {
+	struct pci_liveupdate_slot slot;
 	unsigned int n = 0;
 
-	for (u64 pos = start;
-	     pci_liveupdate_index_next(index, &pos) && pos < end; pos++) {
-		if (absent && key_marked(index, pos))
+	for (pci_ser_key_t key = start;
+	     pci_liveupdate_index_next(index, &key) && key < end; key++) {
+		u16 bdf = PCI_SER_KEY_BDF(key);
+
+		if (absent && pci_liveupdate_index_find(index, key, &slot) &&
+		    pci_liveupdate_index_marked(&slot))
 			continue;
 		if (n++ == LOG_LIMIT) {
 			pr_warn("and more, see /sys/kernel/debug/pci_liveupdate\n");
 			break;
 		}
-		pr_warn(POS_FMT " %s\n", POS_ARGS(pos), what);
+		pr_warn("%04x:%02x:%02x.%d %s\n", PCI_SER_KEY_DOMAIN(key),
+			PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf), what);
 	}
 }
 
-static void warn_of_all(struct pci_liveupdate_index *index, const char *what,
-			bool absent)
+/**
+ * pci_liveupdate_warn - Name functions of an index in the log.
+ * @index: An index.
+ * @what: Text behind the address of each.
+ * @absent: Name only functions that have not been found.
+ *
+ * Context: The caller holds pci_liveupdate_lock.
+ */
+void pci_liveupdate_warn(struct pci_liveupdate_index *index, const char *what,
+			 bool absent)
 {
-	warn_of(index, 0, U64_MAX, what, absent);
+	pci_liveupdate_warn_range(index, 0, U64_MAX, what, absent);
 }
 
 /* Functions */
 
-/* A size that is not what the register decodes must not be taken for it. */
-static u8 bar_shift(struct pci_dev *dev, int bar)
+/* log2 of the size that a BAR decodes, 0 if its register does not decode it. */
+static u8 pci_liveupdate_bar_shift(struct pci_dev *dev, int bar)
 {
 	const struct resource *res = &dev->resource[bar];
+	int size = -ENOENT;
+
+	/* A resource is not up to date while its BAR is being resized */
+	if (bar < PCI_STD_NUM_BARS && dev->hdr_type == PCI_HEADER_TYPE_NORMAL)
+		size = pci_rebar_get_current_size(dev, bar);
+	if (size >= 0)
+		return size + ilog2(SZ_1M);
 
 	if (!res->flags ||
 	    res->flags & (IORESOURCE_PCI_FIXED | IORESOURCE_ROM_SHADOW))
@@ -286,7 +212,7 @@ static u8 bar_shift(struct pci_dev *dev, int bar)
 	return ilog2(resource_size(res));
 }
 
-static struct pci_function_ser describe(struct pci_dev *dev)
+static struct pci_function_ser pci_liveupdate_describe(struct pci_dev *dev)
 {
 	bool bridge = dev->hdr_type == PCI_HEADER_TYPE_BRIDGE;
 	struct pci_function_ser entry = {
@@ -299,38 +225,51 @@ static struct pci_function_ser describe(struct pci_dev *dev)
 	};
 
 	for (int i = 0; i < (bridge ? 2 : PCI_STD_NUM_BARS); i++)
-		entry.bar_shift[i] = bar_shift(dev, i);
-	entry.bar_shift[PCI_SER_ROM] = bar_shift(dev, PCI_ROM_RESOURCE);
+		entry.bar_shift[i] = pci_liveupdate_bar_shift(dev, i);
+	entry.bar_shift[PCI_SER_ROM] =
+		pci_liveupdate_bar_shift(dev, PCI_ROM_RESOURCE);
 
 	return entry;
 }
 
 /*
- * A number that the kernel chose may be another one in the next kernel. Stock
- * host bridges only have domain_nr set where it is made up (Hyper-V), or where
- * all numbers go through it (CONFIG_PCI_DOMAINS_GENERIC).
+ * The next kernel must give the segment the same number, and find the host bridge
+ * set up. On x86 only Hyper-V has domain_nr set, and VMD takes any free number.
+ * Elsewhere firmware sets host bridges up that ACPI describes, of which Hyper-V's
+ * is none, and those of the generic drivers. Other drivers reset theirs.
  */
-VISIBLE_IF_KUNIT bool pci_liveupdate_domain_is_dynamic(struct pci_bus *bus)
+VISIBLE_IF_KUNIT bool pci_liveupdate_host_is_stable(struct pci_bus *bus)
 {
 	struct pci_host_bridge *host = pci_find_host_bridge(bus);
 
-	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_domain_is_dynamic, bus);
+	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_host_is_stable, bus);
 
-#ifdef CONFIG_PCI_DOMAINS_GENERIC
-	if (acpi_disabled)
-		return !host->dev.parent ||
-		       of_get_pci_domain_nr(host->dev.parent->of_node) < 0;
-	return false;
-#else
 #ifdef CONFIG_X86
-	if (is_vmd(bus))
-		return true;
-#endif
-	return host->domain_nr != PCI_DOMAIN_NR_NOT_SET;
+	return !is_vmd(bus) && host->domain_nr == PCI_DOMAIN_NR_NOT_SET;
+#else
+	if (!acpi_disabled)
+		return has_acpi_companion(&host->dev);
+
+	return host->dev.parent && host->dev.parent->of_node &&
+	       of_get_pci_domain_nr(host->dev.parent->of_node) >= 0 &&
+	       (of_device_is_compatible(host->dev.parent->of_node,
+					"pci-host-ecam-generic") ||
+		of_device_is_compatible(host->dev.parent->of_node,
+					"pci-host-cam-generic"));
 #endif
 }
 
-static int check_function(struct pci_dev *dev)
+/* Translated requests would be lost once the IOMMU does not know the device. */
+static bool pci_liveupdate_uses_ats(struct pci_dev *dev)
+{
+#ifdef CONFIG_PCI_ATS
+	return dev->ats_enabled && device_iommu_mapped(&dev->dev);
+#else
+	return false;
+#endif
+}
+
+static int pci_liveupdate_check_function(struct pci_dev *dev)
 {
 	if (dev->is_virtfn) {
 		pci_warn(dev, "a VF cannot be preserved\n");
@@ -338,7 +277,7 @@ static int check_function(struct pci_dev *dev)
 	}
 
 	if (dev->hdr_type == PCI_HEADER_TYPE_BRIDGE) {
-		pci_warn(dev, "a bridge is preserved with what is below it, not by itself\n");
+		pci_warn(dev, "a bridge is preserved with the functions below it, not by itself\n");
 		return -EINVAL;
 	}
 
@@ -347,20 +286,19 @@ static int check_function(struct pci_dev *dev)
 		return -EINVAL;
 	}
 
-	if (pci_num_vf(dev)) {
-		pci_warn(dev, "cannot be preserved while it has %d VFs\n",
-			 pci_num_vf(dev));
-		return -EOPNOTSUPP;
-	}
-
 	if (pci_dev_specific_acs_needed(dev)) {
 		pci_warn(dev, "cannot be preserved: a quirk enables its ACS\n");
 		return -EOPNOTSUPP;
 	}
 
-	if (pci_liveupdate_domain_is_dynamic(dev->bus)) {
-		pci_warn(dev, "cannot be preserved: the next kernel may number segment %04x differently\n",
-			 dev_domain(dev));
+	if (!pci_liveupdate_host_is_stable(dev->bus)) {
+		pci_warn(dev, "cannot be preserved: the next kernel may number segment %04x differently, or reset its host bridge\n",
+			 pci_domain_nr(dev->bus));
+		return -EOPNOTSUPP;
+	}
+
+	if (pci_liveupdate_uses_ats(dev)) {
+		pci_warn(dev, "cannot be preserved: ATS is on, and the IOMMU does not survive the kexec; boot with pci=noats\n");
 		return -EOPNOTSUPP;
 	}
 
@@ -370,11 +308,11 @@ static int check_function(struct pci_dev *dev)
 /* Bridges */
 
 /*
- * What lies below must be a range of the bus numbers that lie below the parent,
- * or else bridges could not be released by range. And what this kernel believes
- * must be what the bridge does, since the next kernel can only look at that.
+ * Bus numbers below must be a range of those below the parent, or else bridges
+ * could not be released by range. And the bridge must have the numbers that this
+ * kernel believes, since the next kernel can only look at the bridge.
  */
-static int check_bridge(struct pci_dev *bridge)
+static int pci_liveupdate_check_bridge(struct pci_dev *bridge)
 {
 	const struct resource *range = &bridge->subordinate->busn_res;
 	const struct resource *parent = &bridge->bus->busn_res;
@@ -402,33 +340,18 @@ static int check_bridge(struct pci_dev *bridge)
 	return 0;
 }
 
-static bool any_below(struct pci_liveupdate_index *index, struct pci_bus *bus)
+static bool pci_liveupdate_any_below(struct pci_liveupdate_index *index,
+				     struct pci_bus *bus)
 {
 	return pci_liveupdate_index_any(index, pci_domain_nr(bus),
 					bus->busn_res.start, bus->busn_res.end);
 }
 
-/* Let drivers bind that were not allowed to. */
-static void attach(void *data, async_cookie_t cookie)
-{
-	struct device *dev = data;
-
-	if (device_attach(dev) < 0)
-		dev_warn(dev, "its driver did not bind\n");
-	put_device(dev);
-}
-
-static void release_to_drivers(struct pci_dev *dev)
-{
-	if (pci_liveupdate_hold_unbound && is_function(dev) && pci_dev_is_added(dev))
-		async_schedule(attach, get_device(&dev->dev));
-}
-
 /*
- * The device is no longer preserved on the side of @flag. What an incoming one
- * was held for is let go.
+ * The device is no longer preserved on the side of @flag. An incoming one may be
+ * suspended again.
  */
-static void clear_flag(struct pci_dev *dev, int flag)
+void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag)
 {
 	lockdep_assert_held(&pci_liveupdate_lock);
 
@@ -438,77 +361,69 @@ static void clear_flag(struct pci_dev *dev, int flag)
 
 	if (test_and_clear_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags))
 		pm_runtime_put(&dev->dev);
-	release_to_drivers(dev);
 }
 
 /*
- * Release what has the flag: the device, and the bridges above that carry
- * nothing else. The buses are what is walked: a bridge that is being removed
- * has no subordinate any more.
+ * Drop @dev and the bridges above it with nothing else below. Walk buses:
+ * ->subordinate is NULL during removal.
  */
-static void drop(struct pci_liveupdate_index *index, struct pci_dev *dev,
-		 int flag)
+static void pci_liveupdate_drop_dev(struct pci_liveupdate_index *index,
+				    struct pci_dev *dev, int flag)
 {
+	struct pci_liveupdate_slot slot;
 	struct pci_dev *bridge = dev;
 	struct pci_bus *bus;
 
 	lockdep_assert_held(&pci_liveupdate_lock);
 
 	do {
-		key_remove(index,
-			   PCI_SER_KEY(dev_domain(bridge), pci_dev_id(bridge)));
-		clear_flag(bridge, flag);
+		if (pci_liveupdate_index_find(index, pci_liveupdate_key(bridge),
+					      &slot))
+			pci_liveupdate_index_remove(index, &slot);
+		pci_liveupdate_clear_flag(bridge, flag);
 		bus = bridge->bus;
 		bridge = pci_upstream_bridge(bridge);
-	} while (bridge && test_bit(flag, &bridge->priv_flags) &&
-		 !any_below(index, bus));
-}
-
-/* Forget the flag on all devices, in one pass. */
-static void clear_flags(int flag)
-{
-	struct pci_dev *dev = NULL;
-
-	for_each_pci_dev(dev)
-		clear_flag(dev, flag);
+	} while (bridge && pci_liveupdate_has_flag(bridge, flag) &&
+		 !pci_liveupdate_any_below(index, bus));
 }
 
 /* Outgoing */
 
-static int add(struct pci_dev *dev)
+static int pci_liveupdate_add_dev(struct pci_dev *dev)
 {
-	struct pci_function_ser entry = describe(dev);
+	struct pci_function_ser entry = pci_liveupdate_describe(dev);
 	int err;
 
-	err = pci_liveupdate_index_add(outgoing,
-				       PCI_SER_KEY(dev_domain(dev),
-						   pci_dev_id(dev)), &entry);
+	err = pci_liveupdate_index_add(pci_liveupdate_outgoing,
+				       pci_liveupdate_key(dev), &entry);
 	if (err)
 		return err == -EEXIST ? -EBUSY : err;
 
+	pci_liveupdate_guard_init(dev);
 	set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags);
 	return 0;
 }
 
-static int add_with_bridges(struct pci_dev *dev)
+static int pci_liveupdate_add_with_bridges(struct pci_dev *dev)
 {
 	struct pci_dev *bridge;
 	int err;
 
-	err = add(dev);
+	err = pci_liveupdate_add_dev(dev);
 	if (err)
 		return err;
 
 	for (bridge = pci_upstream_bridge(dev); bridge;
 	     bridge = pci_upstream_bridge(bridge)) {
-		if (test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &bridge->priv_flags))
+		if (pci_liveupdate_has_flag(bridge, PCI_DEV_LIVEUPDATE_OUTGOING))
 			break;
 
-		err = check_bridge(bridge);
+		err = pci_liveupdate_check_bridge(bridge);
 		if (!err)
-			err = add(bridge);
+			err = pci_liveupdate_add_dev(bridge);
 		if (err) {
-			drop(outgoing, dev, PCI_DEV_LIVEUPDATE_OUTGOING);
+			pci_liveupdate_drop_dev(pci_liveupdate_outgoing, dev,
+						PCI_DEV_LIVEUPDATE_OUTGOING);
 			return err;
 		}
 	}
@@ -516,28 +431,55 @@ static int add_with_bridges(struct pci_dev *dev)
 	return 0;
 }
 
-static int preserve(struct pci_dev *dev)
+/* Reasons not to preserve a function that may come and go. */
+static int pci_liveupdate_check_state(struct pci_dev *dev)
+{
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	if (!pci_liveupdate_outgoing)
+		return -ENOENT;
+	if (kexec_in_progress)
+		return -ESHUTDOWN;
+	if (pci_liveupdate_has_flag(dev, PCI_DEV_REMOVED))
+		return -ENODEV;
+	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING))
+		return -EBUSY;
+
+	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
+		pci_warn(dev, "cannot be preserved again before it is finished\n");
+		return -EBUSY;
+	}
+
+	if (pci_liveupdate_renumbering) {
+		pci_warn(dev, "cannot be preserved while bus numbers are assigned\n");
+		return -EBUSY;
+	}
+
+	if (pci_num_vf(dev) || pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_VFS)) {
+		pci_warn(dev, "cannot be preserved while it has VFs\n");
+		return -EOPNOTSUPP;
+	}
+
+	return 0;
+}
+
+static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
 {
 	int err;
 
 	if (!liveupdate_enabled())
 		return -EOPNOTSUPP;
 
-	err = check_function(dev);
+	err = pci_liveupdate_check_function(dev);
 	if (err)
 		return err;
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (!outgoing)
-			return -ENOENT;
-		if (kexec_in_progress)
-			return -ESHUTDOWN;
-		if (test_bit(PCI_DEV_REMOVED, &dev->priv_flags))
-			return -ENODEV;
-		if (test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags))
-			return -EBUSY;
+		err = pci_liveupdate_check_state(dev);
+		if (err)
+			return err;
 
-		err = add_with_bridges(dev);
+		err = pci_liveupdate_add_with_bridges(dev);
 		if (err)
 			return err;
 	}
@@ -556,18 +498,20 @@ static int preserve(struct pci_dev *dev)
  * that the next kernel reads. To be called by the .preserve() callback of a LUO
  * file handler that is registered with pci_liveupdate_register_fh().
  *
- * Context: Process context. May sleep. @dev is bound to the driver that calls,
- *          which does not enable VFs at the same time.
+ * Context: Process context. May sleep. @dev is bound to the driver that calls.
  * Return: 0, or with nothing changed:
  *         -EINVAL if @dev is a VF, a bridge or a CardBus bridge;
- *         -EOPNOTSUPP if live update is off, if VFs are enabled, if a quirk is
- *         what enables ACS on @dev or on a bridge above, if the bus numbers of
- *         a bridge above are not nested in its parent's, or if the number of
- *         the segment was assigned dynamically;
+ *         -EOPNOTSUPP if live update is off, if VFs are enabled or being enabled,
+ *         if ATS is on behind an IOMMU, if a quirk enables ACS on @dev or on a
+ *         bridge above, if the bus numbers of a bridge above are not nested in its
+ *         parent's, or if the number of the segment was assigned dynamically or
+ *         its host bridge is set up by a driver of its own;
  *         -ENOENT if no file of a registered handler is being preserved;
  *         -ENODEV if @dev is being removed;
  *         -EBUSY if it is preserved already: there is one bit for a function,
- *         and the first of two owners to let go would drop it for both;
+ *         and the first of two owners to let go would drop it for both; if the
+ *         previous kernel preserved it and it is not finished; or if bus numbers
+ *         are being assigned;
  *         -ESHUTDOWN if the kexec has begun;
  *         -ENOMEM if there is no memory.
  */
@@ -576,18 +520,18 @@ int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
 	u64 start = trace_start(preserve);
 	int err;
 
-	err = preserve(dev);
+	err = pci_liveupdate_preserve_dev(dev);
 	trace_pci_liveupdate_preserve(dev, err, start);
 	return err;
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_preserve);
 
-static int unpreserve(struct pci_dev *dev)
+static int pci_liveupdate_unpreserve_dev(struct pci_dev *dev)
 {
 	guard(mutex)(&pci_liveupdate_lock);
 
-	if (!is_function(dev) ||
-	    !test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags)) {
+	if (!pci_liveupdate_is_function(dev) ||
+	    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING)) {
 		dev_warn_ratelimited(&dev->dev,
 				     "not preserved for the next kernel, cannot be unpreserved\n");
 		return -ENOENT;
@@ -596,18 +540,19 @@ static int unpreserve(struct pci_dev *dev)
 	if (kexec_in_progress)
 		return -ESHUTDOWN;
 
-	drop(outgoing, dev, PCI_DEV_LIVEUPDATE_OUTGOING);
+	pci_liveupdate_drop_dev(pci_liveupdate_outgoing, dev,
+				PCI_DEV_LIVEUPDATE_OUTGOING);
 	pci_dbg(dev, "no longer preserved for the next kernel\n");
 	return 0;
 }
 
 /**
  * pci_liveupdate_outgoing_unpreserve - Take a preservation back.
- * @dev: What pci_liveupdate_outgoing_preserve() was successful for.
+ * @dev: A function that pci_liveupdate_outgoing_preserve() was successful for.
  *
  * Bridges above that carry nothing else are released as well. A call for a
  * device that is not preserved changes nothing and is warned of: after a removal
- * and a rescan the function may belong to somebody else.
+ * and a rescan the function may belong to another driver.
  *
  * Context: Process context. May sleep.
  */
@@ -616,40 +561,44 @@ void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev)
 	u64 start = trace_start(unpreserve);
 	int err;
 
-	err = unpreserve(dev);
+	err = pci_liveupdate_unpreserve_dev(dev);
 	trace_pci_liveupdate_unpreserve(dev, err, start);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_unpreserve);
 
 /**
- * pci_liveupdate_forbids_vfs - Ask whether VFs must not be enabled now.
- * @dev: A PF.
+ * pci_liveupdate_clear_outgoing - Preserve nothing for the next kernel any more.
+ * @index: The outgoing index, which may still have functions.
  *
- * The routing IDs of VFs are not in the record.
- *
- * Context: Any.
- * Return: Whether @dev is preserved, on either side.
+ * Context: Process context. The caller holds pci_liveupdate_lock.
  */
-bool pci_liveupdate_forbids_vfs(struct pci_dev *dev)
+void pci_liveupdate_clear_outgoing(struct pci_liveupdate_index *index)
 {
-	if (!test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags) &&
-	    !test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags))
-		return false;
+	struct pci_dev *dev = NULL;
 
-	pci_warn(dev, "VFs cannot be enabled while it is preserved\n");
-	return true;
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	pci_liveupdate_outgoing = NULL;
+	if (!pci_liveupdate_index_count(index))
+		return;
+
+	pci_liveupdate_warn(index, "was preserved, but not unpreserved by its driver",
+			    false);
+	for_each_pci_dev(dev)
+		pci_liveupdate_clear_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING);
 }
 
 /* Incoming */
 
-static bool answers_as(struct pci_dev *dev, const struct pci_function_ser *entry)
+bool pci_liveupdate_answers_as(struct pci_dev *dev,
+			       const struct pci_function_ser *entry)
 {
 	return !dev->is_virtfn && dev->vendor == entry->vendor &&
 	       dev->device == entry->device && dev->hdr_type == entry->hdr_type;
 }
 
-static bool bridge_has_numbers(struct pci_dev *dev,
-			       const struct pci_function_ser *entry)
+bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
+				       const struct pci_function_ser *entry)
 {
 	u8 secondary, subordinate;
 
@@ -662,24 +611,48 @@ static bool bridge_has_numbers(struct pci_dev *dev,
 	       subordinate == entry->subordinate;
 }
 
-/* Position of the first, and behind the last, of what may lie below a bridge. */
-static void range_below(struct pci_dev *bridge,
-			const struct pci_function_ser *entry,
-			u64 *start, u64 *end)
+/**
+ * pci_liveupdate_incoming_entry - Get the recorded entry of a device.
+ * @dev: A device.
+ *
+ * Context: The caller holds pci_liveupdate_lock.
+ * Return: The entry, or NULL if there is none, or none any more.
+ */
+const struct pci_function_ser *pci_liveupdate_incoming_entry(struct pci_dev *dev)
 {
-	u32 domain = dev_domain(bridge);
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	if (!pci_liveupdate_incoming ||
+	    !pci_liveupdate_index_find(pci_liveupdate_incoming,
+				       pci_liveupdate_key(dev), &slot))
+		return NULL;
+
+	entry = pci_liveupdate_index_entry(pci_liveupdate_incoming, &slot,
+					   &damage);
+	return IS_ERR(entry) ? NULL : entry;
+}
+
+/* First key, and the one behind the last, of functions below a bridge. */
+static void pci_liveupdate_range_below(struct pci_dev *bridge,
+				       const struct pci_function_ser *entry,
+				       pci_ser_key_t *start, pci_ser_key_t *end)
+{
+	u32 domain = pci_domain_nr(bridge->bus);
 
 	*start = PCI_SER_KEY(domain, PCI_DEVID(entry->secondary, 0));
-	*end = PCI_SER_KEY(domain,
-				  PCI_DEVID(entry->subordinate, 0xff)) + 1;
+	*end = PCI_SER_KEY(domain, PCI_DEVID(entry->subordinate, 0xff)) + 1;
 }
 
 /* A bridge that forwards to other buses than it did, or to none. */
-static void report_lost_numbers(struct pci_dev *bridge,
-				const struct pci_function_ser *entry)
+static void pci_liveupdate_report_lost_numbers(struct pci_dev *bridge,
+					       const struct pci_function_ser *entry)
 {
 	u8 secondary, subordinate;
-	u64 start, end;
+	pci_ser_key_t start, end;
 
 	pci_read_config_byte(bridge, PCI_SECONDARY_BUS, &secondary);
 	pci_read_config_byte(bridge, PCI_SUBORDINATE_BUS, &subordinate);
@@ -689,28 +662,45 @@ static void report_lost_numbers(struct pci_dev *bridge,
 	if (secondary == entry->secondary && subordinate > entry->subordinate)
 		return;
 
-	range_below(bridge, entry, &start, &end);
-	warn_of(incoming, start, end, "was preserved, and cannot be reached",
-		false);
+	pci_liveupdate_range_below(bridge, entry, &start, &end);
+	pci_liveupdate_warn_range(pci_liveupdate_incoming, start, end,
+				  "was preserved, and cannot be reached", false);
 }
 
-/* Mark a device that is in the record, if it is what was recorded. */
-static int adopt(struct pci_dev *dev)
+/*
+ * Without its entry a function is not protected: it must not write to memory that
+ * this kernel is about to use. Through a bridge other functions write as well, and
+ * they are protected.
+ */
+static void pci_liveupdate_stop_damaged(struct pci_dev *dev,
+					const struct pci_liveupdate_damage *damage)
+{
+	bool function = pci_liveupdate_is_function(dev);
+
+	trace_pci_liveupdate_damage(dev, damage);
+	if (function)
+		pci_clear_master(dev);
+	pci_err(dev, "its entry is damaged: %s of segment %04x is %#llx, expected %s %#llx; not treated as preserved%s\n",
+		damage->field, damage->domain, damage->found, damage->rule,
+		damage->expected, function ? ", bus mastering is cleared" : "");
+}
+
+/* Mark a device that is in the record, if it is the one that was recorded. */
+static int pci_liveupdate_adopt(struct pci_dev *dev,
+				const struct pci_liveupdate_slot *slot)
 {
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
 
 	lockdep_assert_held(&pci_liveupdate_lock);
 
-	entry = key_entry(incoming,
-			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)),
-			  &damage);
+	entry = pci_liveupdate_index_entry(pci_liveupdate_incoming, slot, &damage);
 	if (IS_ERR(entry)) {
-		refuse_damage(dev, &damage);
+		pci_liveupdate_stop_damaged(dev, &damage);
 		return PTR_ERR(entry);
 	}
 
-	if (!answers_as(dev, entry)) {
+	if (!pci_liveupdate_answers_as(dev, entry)) {
 		pci_err(dev, "[%04x:%04x] type %02x was preserved, found [%04x:%04x] type %02x%s; not treated as preserved\n",
 			entry->vendor, entry->device, entry->hdr_type,
 			dev->vendor, dev->device, dev->hdr_type,
@@ -718,12 +708,14 @@ static int adopt(struct pci_dev *dev)
 		return -ENODEV;
 	}
 
-	if (!bridge_has_numbers(dev, entry)) {
-		report_lost_numbers(dev, entry);
+	if (!pci_liveupdate_bridge_has_numbers(dev, entry)) {
+		pci_liveupdate_report_lost_numbers(dev, entry);
 		return -ENXIO;
 	}
 
-	key_mark(incoming, PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)), true);
+	pci_liveupdate_index_mark(slot, true);
+	pci_liveupdate_guard_init(dev);
+	pci_liveupdate_guard_adopt(dev);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
 	set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &dev->priv_flags);
 	pci_dbg(dev, "preserved by the previous kernel\n");
@@ -732,28 +724,29 @@ static int adopt(struct pci_dev *dev)
 
 /**
  * pci_liveupdate_setup_device - Look a device up that is being enumerated.
- * @dev: A device whose address and identity are known.
+ * @dev: A device whose address, identity and cfg_size are known.
  *
  * Context: Process context, before anything is written to @dev. May sleep.
  */
 void pci_liveupdate_setup_device(struct pci_dev *dev)
 {
+	struct pci_liveupdate_slot slot;
 	u64 start;
 	int err;
 
 	/* It becomes NULL at any time, but anything else only before the scan. */
-	if (!READ_ONCE(incoming))
+	if (!READ_ONCE(pci_liveupdate_incoming))
 		return;
 
 	start = trace_start(incoming);
 	guard(mutex)(&pci_liveupdate_lock);
 
-	if (!incoming ||
-	    !key_contains(incoming,
-			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev))))
+	if (!pci_liveupdate_incoming ||
+	    !pci_liveupdate_index_find(pci_liveupdate_incoming,
+				       pci_liveupdate_key(dev), &slot))
 		return;
 
-	err = adopt(dev);
+	err = pci_liveupdate_adopt(dev, &slot);
 	trace_pci_liveupdate_incoming(dev, err, start);
 }
 
@@ -762,8 +755,8 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
  * @dev: A function or a bridge.
  *
  * Context: Any.
- * Return: Whether the previous kernel preserved @dev: true from enumeration
- *         until it is finished.
+ * Return: true if the previous kernel preserved @dev: from enumeration until it is
+ *         finished.
  */
 bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 {
@@ -771,33 +764,34 @@ bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_is_preserved);
 
-static int finish(struct pci_dev *dev)
+static int pci_liveupdate_finish_dev(struct pci_dev *dev)
 {
-	char *envp[] = { "PCI_LIVEUPDATE=finished", NULL };
-
 	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (!incoming || !is_function(dev) ||
-		    !test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags)) {
+		if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
+		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
 			dev_warn_ratelimited(&dev->dev,
 					     "not preserved by the previous kernel, cannot be finished\n");
 			return -ENOENT;
 		}
 
-		drop(incoming, dev, PCI_DEV_LIVEUPDATE_INCOMING);
+		pci_liveupdate_drop_dev(pci_liveupdate_incoming, dev,
+					PCI_DEV_LIVEUPDATE_INCOMING);
 	}
 
-	kobject_uevent_env(&dev->dev.kobj, KOBJ_CHANGE, envp);
+	if (!READ_ONCE(dev->driver))
+		pci_liveupdate_release_to_drivers(dev);
+	pci_liveupdate_send_uevent(dev, "PCI_LIVEUPDATE=finished");
 	pci_dbg(dev, "finished\n");
 	return 0;
 }
 
 /**
  * pci_liveupdate_incoming_finish - End the preservation of a function.
- * @dev: What pci_liveupdate_incoming_is_preserved() is true for, not a bridge.
+ * @dev: A function that pci_liveupdate_incoming_is_preserved() is true for.
  *
- * From now on the PCI core treats @dev as any other device. Bridges above that
- * carry nothing else are released as well. A call for a device that is not
- * preserved changes nothing and is warned of.
+ * From now on the PCI core treats @dev as any other device, but for settings that
+ * others depend on. Bridges above that carry nothing else are released as well. A
+ * call for a device that is not preserved changes nothing and is warned of.
  *
  * Context: Process context. May sleep.
  */
@@ -806,372 +800,49 @@ void pci_liveupdate_incoming_finish(struct pci_dev *dev)
 	u64 start = trace_start(finish);
 	int err;
 
-	err = finish(dev);
+	err = pci_liveupdate_finish_dev(dev);
 	trace_pci_liveupdate_finish(dev, err, start);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_finish);
 
-/* Hands off: what the PCI core asks before it writes */
-
-/**
- * pci_liveupdate_keeps_master - Ask whether bus mastering must stay on.
- * @dev: A device whose Bus Master Enable is about to be cleared.
- *
- * In the next kernel a function is left to its driver, which may have a reason
- * to stop its DMA.
- *
- * Context: Any.
- * Return: Whether the kexec has begun and @dev is preserved for the next kernel,
- *         or @dev is a bridge that is preserved by the previous one.
- */
-bool pci_liveupdate_keeps_master(struct pci_dev *dev)
-{
-	if (kexec_in_progress &&
-	    test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags))
-		return true;
-
-	return dev->hdr_type == PCI_HEADER_TYPE_BRIDGE &&
-	       pci_liveupdate_untouchable(dev);
-}
-
-/**
- * pci_liveupdate_keeps_bus_numbers - Ask whether bridges keep their bus numbers.
- * @bus: A bus of the segment in question.
- *
- * Context: Process context. May sleep.
- * Return: Whether the segment of @bus has functions that are preserved for the
- *         next kernel, or had functions that the previous one preserved.
- */
-bool pci_liveupdate_keeps_bus_numbers(struct pci_bus *bus)
-{
-	u32 domain = pci_domain_nr(bus);
-
-	if (!liveupdate_enabled())
-		return false;
-
-	guard(mutex)(&pci_liveupdate_lock);
-
-	return xa_load(&incoming_segments, domain) ||
-	       (outgoing &&
-		pci_liveupdate_index_any(outgoing, domain, 0, PCI_SER_BUSES - 1));
-}
-
-/* The entry of a device, or NULL if there is none any more. */
-static const struct pci_function_ser *incoming_entry(struct pci_dev *dev)
-{
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
-
-	lockdep_assert_held(&pci_liveupdate_lock);
-
-	if (!incoming ||
-	    !key_contains(incoming,
-			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev))))
-		return NULL;
-
-	entry = key_entry(incoming,
-			  PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)),
-			  &damage);
-	return IS_ERR(entry) ? NULL : entry;
-}
-
-/**
- * pci_liveupdate_lost_bus_numbers - Ask whether a bridge must not get numbers.
- * @bridge: A bridge that has been enumerated.
- *
- * Context: Process context. May sleep.
- * Return: Whether the previous kernel preserved @bridge with bus numbers that it
- *         does not have any more. What was below cannot be reached with others.
- */
-bool pci_liveupdate_lost_bus_numbers(struct pci_dev *bridge)
-{
-	const struct pci_function_ser *entry;
-
-	if (!READ_ONCE(incoming) || pci_liveupdate_untouchable(bridge))
-		return false;
-
-	guard(mutex)(&pci_liveupdate_lock);
-
-	entry = incoming_entry(bridge);
-	return entry && answers_as(bridge, entry) &&
-	       !bridge_has_numbers(bridge, entry);
-}
-
-/* Shrink [first, last] to its first part without any function of the index. */
-static void find_free_buses(struct pci_liveupdate_index *index, u32 domain,
-			    int *first, int *last)
-{
-	u64 pos;
-
-	if (!index)
-		return;
-
-	while (*first <= *last &&
-	       pci_liveupdate_index_any(index, domain, *first, *first))
-		++*first;
-
-	pos = PCI_SER_KEY(domain, PCI_DEVID(*first, 0));
-	if (*first <= *last && pci_liveupdate_index_next(index, &pos) &&
-	    pos <= PCI_SER_KEY(domain, PCI_DEVID(*last, 0xff)))
-		*last = PCI_BUS_NUM(PCI_SER_KEY_BDF(pos)) - 1;
-}
-
-/**
- * pci_liveupdate_find_bus_numbers - Find numbers for what is below a bridge.
- * @bridge: A bridge that is about to get bus numbers.
- * @first: First number that may be used, changed to the first that is free.
- * @last: Last number that may be used, changed to the last before one that is
- *        not free.
- *
- * A number is free if no function that is preserved, on either side, has it.
- *
- * Context: Process context. May sleep.
- * Return: Whether there is any; if not, that is an error message.
- */
-bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge, int *first,
-				     int *last)
-{
-	u32 domain = dev_domain(bridge);
-	int before;
-
-	if (!liveupdate_enabled() || *first > *last)
-		return true;
-
-	scoped_guard(mutex, &pci_liveupdate_lock) {
-		do {
-			before = *first;
-			find_free_buses(incoming, domain, first, last);
-			find_free_buses(outgoing, domain, first, last);
-		} while (*first != before);
-	}
-
-	if (*first > *last) {
-		pci_err(bridge, "no bus number is left that no preserved device has\n");
-		return false;
-	}
-
-	return true;
-}
-
-/* What reading back a BAR gives while all ones are written to it. */
-static u64 size_mask(u8 shift)
-{
-	return shift ? ~(BIT_ULL(shift) - 1) : 0;
-}
-
-/**
- * pci_liveupdate_bar_sizes - Get the sizes of BARs without writing to them.
- * @dev: A device that is being enumerated.
- * @howmany: Number of BARs.
- * @sizes: @howmany values, as __pci_size_stdbars() gets them.
- * @rom: Offset of the expansion ROM BAR, or 0.
- * @rom_size: As __pci_size_rom() gets it, if @rom is not 0.
- *
- * Context: Process context. May sleep.
- * Return: Whether @dev is preserved by the previous kernel; if not, nothing has
- *         been read or changed.
- */
-bool pci_liveupdate_bar_sizes(struct pci_dev *dev, int howmany, u32 *sizes,
-			      int rom, u32 *rom_size)
-{
-	const struct pci_function_ser *entry;
-
-	if (!pci_liveupdate_untouchable(dev))
-		return false;
-
-	guard(mutex)(&pci_liveupdate_lock);
-
-	entry = incoming_entry(dev);
-	if (!entry)
-		return false;
-
-	for (int i = 0; i < howmany; i++) {
-		u64 mask = size_mask(entry->bar_shift[i]);
-		u32 bar;
-
-		pci_read_config_dword(dev, PCI_BASE_ADDRESS_0 + 4 * i, &bar);
-		sizes[i] = lower_32_bits(mask);
-		if ((bar & (PCI_BASE_ADDRESS_SPACE |
-			    PCI_BASE_ADDRESS_MEM_TYPE_MASK)) ==
-		    PCI_BASE_ADDRESS_MEM_TYPE_64 && i + 1 < howmany)
-			sizes[++i] = upper_32_bits(mask);
-	}
-
-	if (rom)
-		*rom_size = lower_32_bits(size_mask(entry->bar_shift[PCI_SER_ROM]));
-
-	return true;
-}
-
-static void claim(struct pci_dev *dev, int first, int last)
-{
-	for (int i = first; i <= last; i++) {
-		struct resource *res = &dev->resource[i];
-
-		if (!res->flags || res->flags & IORESOURCE_UNSET ||
-		    res->parent || !res->start)
-			continue;
-
-		/* An expansion ROM that is off is not in use. */
-		if (i == PCI_ROM_RESOURCE &&
-		    !(res->flags & IORESOURCE_ROM_ENABLE))
-			continue;
-
-		if (pci_claim_resource(dev, i))
-			pci_err(dev, "%s %pR is in use, but cannot be claimed\n",
-				pci_resource_name(dev, i), res);
-	}
-}
-
-/**
- * pci_liveupdate_claim_resources - Claim what preserved devices on a bus decode.
- * @bus: A bus whose devices have been enumerated, while nothing below it has.
- *
- * Whoever comes later and wants the same addresses has to move.
- *
- * Context: Process context. May sleep.
- */
-void pci_liveupdate_claim_resources(struct pci_bus *bus)
-{
-	struct pci_dev *dev;
-
-	if (!READ_ONCE(incoming))
-		return;
-
-	/* Some architectures have read the windows by now, others have not. */
-	if (bus->self && pci_liveupdate_untouchable(bus->self)) {
-		if (!bus->self->resource[PCI_BRIDGE_MEM_WINDOW].flags)
-			pci_read_bridge_bases(bus);
-		claim(bus->self, PCI_BRIDGE_RESOURCES, PCI_BRIDGE_RESOURCE_END);
-	}
-
-	list_for_each_entry(dev, &bus->devices, bus_list) {
-		if (pci_liveupdate_untouchable(dev))
-			claim(dev, PCI_STD_RESOURCES, PCI_ROM_RESOURCE);
-	}
-}
-
-/**
- * pci_liveupdate_limit_mps - Do not send what a preserved bridge cannot receive.
- * @dev: A device that is not preserved.
- * @mps: Max Payload Size in bytes that it is to be set to.
- *
- * Context: Process context.
- * Return: That of the bridge above if it was preserved, else @mps.
- */
-int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps)
-{
-	struct pci_dev *bridge = pci_upstream_bridge(dev);
-
-	if (!bridge || !pci_is_pcie(bridge) || !pci_liveupdate_adopted(bridge))
-		return mps;
-
-	return pcie_get_mps(bridge);
-}
-
-/**
- * pci_liveupdate_intx_broken - Ask whether INTx cannot be masked.
- * @dev: A device that is preserved by the previous kernel.
- *
- * Context: Process context. May sleep.
- * Return: What the previous kernel found out about @dev.
- */
-bool pci_liveupdate_intx_broken(struct pci_dev *dev)
-{
-	const struct pci_function_ser *entry;
-
-	guard(mutex)(&pci_liveupdate_lock);
-
-	entry = incoming_entry(dev);
-	return !entry || entry->flags & PCI_SER_INTX_BROKEN;
-}
-
-/**
- * pci_liveupdate_keeps_power - Ask whether a device stays in its power state.
- * @dev: A device that is not in D0.
- *
- * Context: Any.
- * Return: Whether @dev is preserved by the previous kernel, and is being
- *         enumerated. Later on its driver may power it up.
- */
-bool pci_liveupdate_keeps_power(struct pci_dev *dev)
-{
-	return pci_liveupdate_untouchable(dev) &&
-	       !test_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags);
-}
-
-/**
- * pci_liveupdate_hold_power - Keep a preserved device from being suspended.
- * @dev: A device whose power management has been initialized.
- *
- * It is not suspended at run time, and so no bridge above is, until it is
- * finished.
- *
- * Context: Process context. May sleep.
- */
-void pci_liveupdate_hold_power(struct pci_dev *dev)
-{
-	if (!pci_liveupdate_untouchable(dev))
-		return;
-
-	guard(mutex)(&pci_liveupdate_lock);
-
-	if (!pci_liveupdate_untouchable(dev))
-		return;
-
-	pm_runtime_get_noresume(&dev->dev);
-	set_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags);
-}
-
-/**
- * pci_liveupdate_holds_unbound - Ask whether a driver must not bind by itself.
- * @dev: A device that a driver may match.
- *
- * Context: Any.
- * Return: Whether @dev is a preserved function, the kernel was booted with
- *         pci_liveupdate=hold and nobody set driver_override.
- */
-bool pci_liveupdate_holds_unbound(struct pci_dev *dev)
-{
-	return pci_liveupdate_hold_unbound && is_function(dev) &&
-	       pci_liveupdate_untouchable(dev) &&
-	       !device_has_driver_override(&dev->dev);
-}
-
 /* Removal */
 
-/* Whatever was recorded below a bridge that is gone, is gone as well. */
-static void drop_below(struct pci_dev *bridge)
+/* With a bridge that is gone, everything recorded below it is gone as well. */
+static void pci_liveupdate_drop_below(struct pci_dev *bridge)
 {
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
-	u64 pos, end;
+	const struct pci_function_ser *entry = pci_liveupdate_incoming_entry(bridge);
+	struct pci_liveupdate_slot slot;
+	pci_ser_key_t key, end;
 
-	entry = key_entry(incoming,
-			  PCI_SER_KEY(dev_domain(bridge), pci_dev_id(bridge)),
-			  &damage);
-	if (IS_ERR(entry))
+	if (!entry)
 		return;
 
-	range_below(bridge, entry, &pos, &end);
-	for (; pci_liveupdate_index_next(incoming, &pos) && pos < end; pos++)
-		key_remove(incoming, pos);
+	pci_liveupdate_range_below(bridge, entry, &key, &end);
+	for (; pci_liveupdate_index_next(pci_liveupdate_incoming, &key) && key < end;
+	     key++) {
+		if (pci_liveupdate_index_find(pci_liveupdate_incoming, key, &slot))
+			pci_liveupdate_index_remove(pci_liveupdate_incoming, &slot);
+	}
 }
 
-static void cleanup_incoming(struct pci_dev *dev)
+static void pci_liveupdate_cleanup_incoming(struct pci_dev *dev)
 {
+	struct pci_liveupdate_slot slot;
+
 	if (pci_dev_is_disconnected(dev)) {
 		pci_warn(dev, "gone before it was finished, no longer preserved\n");
 		if (dev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
-			drop_below(dev);
-		drop(incoming, dev, PCI_DEV_LIVEUPDATE_INCOMING);
+			pci_liveupdate_drop_below(dev);
+		pci_liveupdate_drop_dev(pci_liveupdate_incoming, dev,
+					PCI_DEV_LIVEUPDATE_INCOMING);
 		return;
 	}
 
 	pci_info(dev, "removed before it was finished, stays preserved\n");
-	key_mark(incoming, PCI_SER_KEY(dev_domain(dev), pci_dev_id(dev)),
-		 false);
-	clear_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING);
+	if (pci_liveupdate_index_find(pci_liveupdate_incoming,
+				      pci_liveupdate_key(dev), &slot))
+		pci_liveupdate_index_mark(&slot, false);
+	pci_liveupdate_clear_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING);
 }
 
 /**
@@ -1185,19 +856,22 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 {
 	guard(mutex)(&pci_liveupdate_lock);
 
-	if (test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags)) {
+	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING)) {
 		pci_warn(dev, "removed while preserved for the next kernel, which will not look for it\n");
 		if (!kexec_in_progress)
-			drop(outgoing, dev, PCI_DEV_LIVEUPDATE_OUTGOING);
+			pci_liveupdate_drop_dev(pci_liveupdate_outgoing, dev,
+						PCI_DEV_LIVEUPDATE_OUTGOING);
 	}
 
-	if (incoming && test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags))
-		cleanup_incoming(dev);
+	if (pci_liveupdate_incoming &&
+	    pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
+		pci_liveupdate_cleanup_incoming(dev);
 }
 
 /*
- * A device that was being enumerated when the last file finished was not yet to
- * be found by clear_flags(). Now it is, so one of the two sees the other.
+ * A device that was being enumerated when the last file finished could not be
+ * found by pci_liveupdate_abandon() yet. Now it can, so one of the two sees the
+ * other.
  */
 static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 				     unsigned long action, void *data)
@@ -1205,12 +879,12 @@ static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 	struct pci_dev *dev = to_pci_dev(data);
 
 	if (action != BUS_NOTIFY_ADD_DEVICE ||
-	    !test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags))
+	    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
 		return NOTIFY_DONE;
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (!incoming)
-			clear_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING);
+		if (!pci_liveupdate_incoming)
+			pci_liveupdate_abandon_dev(dev);
 	}
 
 	return NOTIFY_OK;
@@ -1220,426 +894,8 @@ static struct notifier_block pci_liveupdate_bus_nb = {
 	.notifier_call = pci_liveupdate_bus_notify,
 };
 
-/* The FLB */
-
-static int pci_liveupdate_flb_preserve(struct liveupdate_flb_op_args *args)
-{
-	struct pci_liveupdate_index *index;
-
-	index = pci_liveupdate_index_create();
-	if (IS_ERR(index))
-		return PTR_ERR(index);
-
-	scoped_guard(mutex, &pci_liveupdate_lock)
-		outgoing = index;
-
-	args->obj = index;
-	args->data = pci_liveupdate_index_root_pa(index);
-	return 0;
-}
-
-static void pci_liveupdate_flb_unpreserve(struct liveupdate_flb_op_args *args)
-{
-	struct pci_liveupdate_index *index = args->obj;
-
-	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (pci_liveupdate_index_count(index)) {
-			warn_of_all(index, "was preserved, but not unpreserved by its driver",
-				    false);
-			clear_flags(PCI_DEV_LIVEUPDATE_OUTGOING);
-		}
-		outgoing = NULL;
-	}
-
-	pci_liveupdate_index_destroy(index);
-}
-
-static int remember_segments(struct pci_liveupdate_index *index)
-{
-	u64 pos = 0;
-
-	while (pci_liveupdate_index_next(index, &pos)) {
-		u32 domain = PCI_SER_KEY_DOMAIN(pos);
-		int err;
-
-		err = xa_err(xa_store(&incoming_segments, domain,
-				      xa_mk_value(1), GFP_KERNEL));
-		if (err)
-			return err;
-		pos = PCI_SER_KEY(domain, 0xffff) + 1;
-	}
-
-	return 0;
-}
-
-static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
-{
-	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_index *index;
-	/* It is too early for other clocks. */
-	u64 start = sched_clock();
-	int err;
-
-	index = pci_liveupdate_index_restore(args->data, &damage);
-	err = PTR_ERR_OR_ZERO(index);
-	trace_pci_liveupdate_retrieve(args->data, err ? NULL : index->ser, err,
-				      start);
-	if (err) {
-		if (err == -ENOMEM)
-			pci_liveupdate_refuse_record("no memory to read it");
-		else
-			refuse_damage(NULL, &damage);
-		return err;
-	}
-
-	pr_info("the previous kernel preserved %llu devices in %u segments, read in %llu us\n",
-		pci_liveupdate_index_count(index), index->ser->nr_segments,
-		div_u64(sched_clock() - start, NSEC_PER_USEC));
-
-	if (remember_segments(index)) {
-		pci_liveupdate_refuse_record("no memory to remember its segments");
-		pci_liveupdate_index_destroy(index);
-		return -ENOMEM;
-	}
-
-	scoped_guard(mutex, &pci_liveupdate_lock)
-		WRITE_ONCE(incoming, index);
-
-	args->obj = index;
-	return 0;
-}
-
-static void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
-{
-	struct pci_liveupdate_index *index = args->obj;
-
-	scoped_guard(mutex, &pci_liveupdate_lock) {
-		WRITE_ONCE(incoming, NULL);
-		if (pci_liveupdate_index_count(index)) {
-			warn_of_all(index, "was preserved, but not finished by its driver",
-				    false);
-			clear_flags(PCI_DEV_LIVEUPDATE_INCOMING);
-		}
-	}
-
-	pr_info("all files are finished, no device is preserved by the previous kernel any more\n");
-	pci_liveupdate_index_destroy(index);
-}
-
-VISIBLE_IF_KUNIT const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {
-	.preserve = pci_liveupdate_flb_preserve,
-	.unpreserve = pci_liveupdate_flb_unpreserve,
-	.retrieve = pci_liveupdate_flb_retrieve,
-	.finish = pci_liveupdate_flb_finish,
-	.owner = THIS_MODULE,
-};
-
-static struct liveupdate_flb pci_liveupdate_flb = {
-	.ops = &pci_liveupdate_flb_ops,
-	.compatible = PCI_LUO_FLB_COMPATIBLE,
-};
-
-/**
- * pci_liveupdate_register_fh - Register a file handler that preserves functions.
- * @fh: A handler that liveupdate_register_file_handler() was called for.
- *
- * Context: Process context. May sleep.
- * Return: 0, or what liveupdate_register_flb() returns, such as:
- *         -EOPNOTSUPP if live update is off;
- *         -EEXIST if @fh is registered already;
- *         -ENOMEM if there is no memory.
- */
-int pci_liveupdate_register_fh(struct liveupdate_file_handler *fh)
-{
-	return liveupdate_register_flb(fh, &pci_liveupdate_flb);
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_register_fh);
-
-/**
- * pci_liveupdate_unregister_fh - Undo pci_liveupdate_register_fh().
- * @fh: The handler, before liveupdate_unregister_file_handler().
- *
- * Context: Process context. May sleep.
- * Return: 0, or -EOPNOTSUPP if live update is off.
- */
-int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh)
-{
-	if (!liveupdate_enabled())
-		return -EOPNOTSUPP;
-
-	liveupdate_unregister_flb(fh, &pci_liveupdate_flb);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_unregister_fh);
-
-/* Start and end of the kernel */
-
-static int pci_liveupdate_foreign_retrieve(struct liveupdate_flb_op_args *args)
-{
-	char why[160];
-
-	snprintf(why, sizeof(why),
-		 "its name is \"%s\", a layout of other kernels, expected \"%s\"",
-		 args->flb->compatible, PCI_LUO_FLB_COMPATIBLE);
-	pci_liveupdate_refuse_record(why);
-	return -EPROTONOSUPPORT;
-}
-
-VISIBLE_IF_KUNIT const struct liveupdate_flb_ops pci_liveupdate_foreign_ops = {
-	.retrieve = pci_liveupdate_foreign_retrieve,
-};
-
-static int __init pci_liveupdate_param(char *value)
-{
-	if (!value || strcmp(value, "hold")) {
-		pr_err("pci_liveupdate=%s is not known, pci_liveupdate=hold is\n",
-		       value ?: "");
-		return -EINVAL;
-	}
-
-	pci_liveupdate_hold_unbound = true;
-	return 0;
-}
-early_param("pci_liveupdate", pci_liveupdate_param);
-
-/*
- * Kernels with another implementation hand their record over under these names.
- * LUO passes over what nobody asks for, so it has to be asked for.
- */
-static struct liveupdate_flb pci_liveupdate_foreign[] __initdata = {
-	{ .ops = &pci_liveupdate_foreign_ops, .compatible = "pci" },
-	{ .ops = &pci_liveupdate_foreign_ops, .compatible = "pci-v1" },
-};
-
-/*
- * Whether anything but LUO's own state came over cannot be told: LUO has freed
- * the page that says where the rest is.
- */
-static void __init warn_if_luo_is_off(void)
-{
-	phys_addr_t pa;
-
-	if (!kho_retrieve_subtree(LUO_KHO_ENTRY_NAME, &pa, NULL))
-		pr_emerg("the previous kernel handed live update state over, but live update is off: devices that it preserved are unprotected; boot with liveupdate=on\n");
-}
-
-static int pci_liveupdate_reboot(struct notifier_block *nb, unsigned long action,
-				 void *data)
-{
-	/*
-	 * A writer that has seen kexec_in_progress clear holds the lock until
-	 * it is done. Once the lock was free, the record stays as it is.
-	 */
-	guard(mutex)(&pci_liveupdate_lock);
-
-	if (kexec_in_progress && outgoing)
-		pr_info("preserving %llu devices in %u segments for the next kernel\n",
-			pci_liveupdate_index_count(outgoing),
-			outgoing->ser->nr_segments);
-
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block pci_liveupdate_reboot_nb = {
-	.notifier_call = pci_liveupdate_reboot,
-};
-
-/* After LUO, which starts at early_initcall, and before any bus is scanned. */
-static int __init pci_liveupdate_init(void)
-{
-	void *obj;
-	int err;
-
-	err = liveupdate_flb_get_incoming(&pci_liveupdate_flb, &obj);
-	if (err == -EOPNOTSUPP) {
-		warn_if_luo_is_off();
-		return 0;
-	}
-
-	/*
-	 * LUO took the count of files over with the record. From here on each
-	 * file holds its own reference, and this one must not outlive them.
-	 */
-	if (!err)
-		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
-
-	for (int i = 0; i < ARRAY_SIZE(pci_liveupdate_foreign); i++)
-		liveupdate_flb_get_incoming(&pci_liveupdate_foreign[i], &obj);
-
-	return register_reboot_notifier(&pci_liveupdate_reboot_nb);
-}
-core_initcall(pci_liveupdate_init);
-
 static int __init pci_liveupdate_bus_init(void)
 {
 	return bus_register_notifier(&pci_bus_type, &pci_liveupdate_bus_nb);
 }
 arch_initcall(pci_liveupdate_bus_init);
-
-/* By now the buses that are there at boot have been scanned. */
-static int __init pci_liveupdate_count_found(void)
-{
-	u64 count, found;
-
-	guard(mutex)(&pci_liveupdate_lock);
-
-	if (!incoming)
-		return 0;
-
-	count = pci_liveupdate_index_count(incoming);
-	found = pci_liveupdate_index_count_marked(incoming);
-	pr_info("found %llu of %llu preserved devices\n", found, count);
-	if (found < count)
-		warn_of_all(incoming, "was preserved, but has not been found", true);
-	return 0;
-}
-late_initcall_sync(pci_liveupdate_count_found);
-
-/* debugfs: one line a device, in a form that a program can read */
-
-enum side {
-	SIDE_OUTGOING,
-	SIDE_INCOMING,
-	NR_SIDES,
-};
-
-static const char * const side_names[] = {
-	[SIDE_OUTGOING] = "outgoing",
-	[SIDE_INCOMING] = "incoming",
-};
-
-/*
- * Position in the file. The low 49 bits are a position in an index, which may be
- * the one behind the last; the lines before that of each side are headers.
- */
-#define SEQ_SIDE_SHIFT	49
-#define SEQ_HEADER	0
-#define SEQ_POS(side, pos)	(((u64)(side) << SEQ_SIDE_SHIFT) + (pos) + 1)
-
-static struct pci_liveupdate_index *side_index(enum side side)
-{
-	return side == SIDE_OUTGOING ? outgoing : incoming;
-}
-
-/* Find the first line from @cursor on. */
-static void *seq_find(u64 *cursor)
-{
-	if (*cursor == SEQ_HEADER)
-		return cursor;
-
-	for (u64 rest = *cursor - 1; rest >> SEQ_SIDE_SHIFT < NR_SIDES;) {
-		enum side side = rest >> SEQ_SIDE_SHIFT;
-		u64 pos = rest & GENMASK_ULL(SEQ_SIDE_SHIFT - 1, 0);
-
-		if (side_index(side) &&
-		    pci_liveupdate_index_next(side_index(side), &pos)) {
-			*cursor = SEQ_POS(side, pos);
-			return cursor;
-		}
-		rest = (u64)(side + 1) << SEQ_SIDE_SHIFT;
-	}
-
-	return NULL;
-}
-
-static void *pci_liveupdate_seq_start(struct seq_file *m, loff_t *ppos)
-	__acquires(&pci_liveupdate_lock)
-{
-	u64 *cursor = m->private;
-
-	mutex_lock(&pci_liveupdate_lock);
-	*cursor = *ppos;
-	return seq_find(cursor);
-}
-
-static void *pci_liveupdate_seq_next(struct seq_file *m, void *v, loff_t *ppos)
-{
-	u64 *cursor = v;
-
-	*ppos = ++*cursor;
-	return seq_find(cursor);
-}
-
-static void pci_liveupdate_seq_stop(struct seq_file *m, void *v)
-	__releases(&pci_liveupdate_lock)
-{
-	mutex_unlock(&pci_liveupdate_lock);
-}
-
-static void show_header(struct seq_file *m)
-{
-	seq_puts(m, "# side address vendor:device kind state\n");
-	for (enum side side = 0; side < NR_SIDES; side++) {
-		struct pci_liveupdate_index *index = side_index(side);
-
-		if (index)
-			seq_printf(m, "# %s record version %u at %#llx of %llu kB\n",
-				   side_names[side], index->ser->version,
-				   pci_liveupdate_index_root_pa(index),
-				   pci_liveupdate_index_size(index) / SZ_1K);
-	}
-}
-
-static void show_device(struct seq_file *m, enum side side, u64 pos)
-{
-	struct pci_liveupdate_index *index = side_index(side);
-	u32 domain = PCI_SER_KEY_DOMAIN(pos);
-	u16 bdf = PCI_SER_KEY_BDF(pos);
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
-	bool present;
-
-	/* Whatever is removed is dropped from what goes to the next kernel. */
-	present = side == SIDE_OUTGOING || key_marked(index,
-						      PCI_SER_KEY(domain, bdf));
-
-	seq_printf(m, "%s " POS_FMT, side_names[side], POS_ARGS(pos));
-	entry = key_entry(index, PCI_SER_KEY(domain, bdf), &damage);
-	if (IS_ERR(entry))
-		seq_puts(m, " 0000:0000 damaged");
-	else
-		seq_printf(m, " %04x:%04x %s", entry->vendor, entry->device,
-			   entry->hdr_type == PCI_HEADER_TYPE_BRIDGE ?
-			   "bridge" : "function");
-	seq_puts(m, present ? " present\n" : " absent\n");
-}
-
-static int pci_liveupdate_seq_show(struct seq_file *m, void *v)
-{
-	u64 cursor = *(u64 *)v;
-
-	if (cursor == SEQ_HEADER)
-		show_header(m);
-	else
-		show_device(m, (cursor - 1) >> SEQ_SIDE_SHIFT,
-			    (cursor - 1) & GENMASK_ULL(SEQ_SIDE_SHIFT - 1, 0));
-	return 0;
-}
-
-static const struct seq_operations pci_liveupdate_seq_ops = {
-	.start = pci_liveupdate_seq_start,
-	.next = pci_liveupdate_seq_next,
-	.stop = pci_liveupdate_seq_stop,
-	.show = pci_liveupdate_seq_show,
-};
-
-static int pci_liveupdate_seq_open(struct inode *inode, struct file *file)
-{
-	return seq_open_private(file, &pci_liveupdate_seq_ops, sizeof(u64));
-}
-
-static const struct file_operations pci_liveupdate_seq_fops = {
-	.open = pci_liveupdate_seq_open,
-	.read = seq_read,
-	.llseek = seq_lseek,
-	.release = seq_release_private,
-};
-
-static int __init pci_liveupdate_debugfs_init(void)
-{
-	if (liveupdate_enabled())
-		debugfs_create_file("pci_liveupdate", 0400, NULL, NULL,
-				    &pci_liveupdate_seq_fops);
-	return 0;
-}
-late_initcall(pci_liveupdate_debugfs_init);

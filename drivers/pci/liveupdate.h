@@ -1,87 +1,131 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the PCI core calls to leave preserved functions alone.
+ * The calls of the PCI core that keep preserved devices working.
  */
 
 #ifndef _DRIVERS_PCI_LIVEUPDATE_H
 #define _DRIVERS_PCI_LIVEUPDATE_H
 
+#include <linux/bits.h>
 #include <linux/pci.h>
 #include <linux/types.h>
 
 struct liveupdate_flb_ops;
+struct mutex;
+struct pci_function_ser;
+struct pci_liveupdate_index;
+
+/* Any of these bits in priv_flags, and the guard looks at a write. */
+#define PCI_DEV_LIVEUPDATE_GUARDED	(BIT(PCI_DEV_LIVEUPDATE_OUTGOING) | \
+					 BIT(PCI_DEV_LIVEUPDATE_INCOMING) | \
+					 BIT(PCI_DEV_LIVEUPDATE_ADOPTED))
 
 /**
- * pci_liveupdate_untouchable - Ask whether a device must not be written to.
- * @dev: A device that pci_liveupdate_setup_device() was called for.
+ * pci_dev_is_guarded - Ask whether the guard must look at writes to a device.
+ * @dev: A device.
  *
  * Context: Any.
- * Return: Whether the previous kernel preserved @dev, and it is not finished.
+ * Return: true if @dev is preserved on either side, or was when it was
+ *         enumerated.
  */
-static inline bool pci_liveupdate_untouchable(struct pci_dev *dev)
+static inline bool pci_dev_is_guarded(const struct pci_dev *dev)
 {
 	return IS_ENABLED(CONFIG_PCI_LIVEUPDATE) &&
+	       unlikely(READ_ONCE(dev->priv_flags) & PCI_DEV_LIVEUPDATE_GUARDED);
+}
+
+/**
+ * pci_liveupdate_hands_off - Ask whether the PCI core must leave a device alone.
+ * @dev: A device that pci_liveupdate_setup_device() was called for.
+ *
+ * The guard refuses writes to such a device anyway. This is for code that would
+ * draw a wrong conclusion from a refused write, or wait for its effect.
+ *
+ * Context: Any.
+ * Return: true if the previous kernel preserved @dev, and it is not finished.
+ */
+static inline bool pci_liveupdate_hands_off(const struct pci_dev *dev)
+{
+	return IS_ENABLED(CONFIG_PCI_LIVEUPDATE) &&
+	       !IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_GUARD_ONLY) &&
 	       test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
 }
 
 /**
- * pci_liveupdate_adopted - Ask whether settings are those of another kernel.
+ * pci_liveupdate_adopted - Ask whether a device has settings of another kernel.
  * @dev: A device that pci_liveupdate_setup_device() was called for.
  *
- * What others depend on, such as routing, stays as it is for longer than
- * pci_liveupdate_untouchable().
+ * Settings that other devices depend on, such as routing, stay as they are for
+ * longer than pci_liveupdate_hands_off() is true.
  *
  * Context: Any.
- * Return: Whether @dev was preserved when it was enumerated.
+ * Return: true if @dev was preserved when it was enumerated.
  */
-static inline bool pci_liveupdate_adopted(struct pci_dev *dev)
+static inline bool pci_liveupdate_adopted(const struct pci_dev *dev)
 {
 	return IS_ENABLED(CONFIG_PCI_LIVEUPDATE) &&
+	       !IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_GUARD_ONLY) &&
 	       test_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &dev->priv_flags);
 }
 
 #ifdef CONFIG_PCI_LIVEUPDATE
+bool pci_liveupdate_filter_write(const struct pci_dev *dev, int where, int size,
+				 u32 *val, unsigned long caller, int *ret);
+bool pci_liveupdate_user_write_blocked(struct pci_dev *dev, int where, int size,
+				       u32 val, unsigned long caller);
+bool pci_liveupdate_intx_blocked(struct pci_dev *dev, bool mask);
 void pci_liveupdate_setup_device(struct pci_dev *dev);
 void pci_liveupdate_cleanup_device(struct pci_dev *dev);
-bool pci_liveupdate_forbids_vfs(struct pci_dev *dev);
-bool pci_liveupdate_keeps_master(struct pci_dev *dev);
-bool pci_liveupdate_keeps_bus_numbers(struct pci_bus *bus);
-bool pci_liveupdate_lost_bus_numbers(struct pci_dev *bridge);
-bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge, int *first,
-				     int *last);
+bool pci_liveupdate_begin_renumber(struct pci_bus *bus);
+void pci_liveupdate_end_renumber(void);
+bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge, int pass,
+				     int *first, int *last);
 bool pci_liveupdate_bar_sizes(struct pci_dev *dev, int howmany, u32 *sizes,
 			      int rom, u32 *rom_size);
-void pci_liveupdate_claim_resources(struct pci_bus *bus);
+void pci_liveupdate_bus_scanned(struct pci_bus *bus);
 int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps);
-bool pci_liveupdate_intx_broken(struct pci_dev *dev);
+bool pci_liveupdate_keeps_sizes(struct pci_dev *dev);
 bool pci_liveupdate_keeps_power(struct pci_dev *dev);
-void pci_liveupdate_hold_power(struct pci_dev *dev);
-bool pci_liveupdate_holds_unbound(struct pci_dev *dev);
+bool pci_liveupdate_begin_vfs(struct pci_dev *dev);
+void pci_liveupdate_end_vfs(struct pci_dev *dev);
+bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv);
+bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver);
+bool pci_liveupdate_blocks_bus_reset(struct pci_bus *bus, bool report);
+int pci_liveupdate_allow_bus_reset(struct pci_dev *dev);
+bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge);
 #else
+static inline bool
+pci_liveupdate_filter_write(const struct pci_dev *dev, int where, int size,
+			    u32 *val, unsigned long caller, int *ret)
+{
+	return true;
+}
+
+static inline bool
+pci_liveupdate_user_write_blocked(struct pci_dev *dev, int where, int size,
+				  u32 val, unsigned long caller)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_intx_blocked(struct pci_dev *dev, bool mask)
+{
+	return false;
+}
+
 static inline void pci_liveupdate_setup_device(struct pci_dev *dev) { }
 static inline void pci_liveupdate_cleanup_device(struct pci_dev *dev) { }
-static inline bool pci_liveupdate_forbids_vfs(struct pci_dev *dev)
+
+static inline bool pci_liveupdate_begin_renumber(struct pci_bus *bus)
 {
-	return false;
+	return true;
 }
 
-static inline bool pci_liveupdate_keeps_master(struct pci_dev *dev)
-{
-	return false;
-}
-
-static inline bool pci_liveupdate_keeps_bus_numbers(struct pci_bus *bus)
-{
-	return false;
-}
-
-static inline bool pci_liveupdate_lost_bus_numbers(struct pci_dev *bridge)
-{
-	return false;
-}
+static inline void pci_liveupdate_end_renumber(void) { }
 
 static inline bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge,
-						   int *first, int *last)
+						   int pass, int *first,
+						   int *last)
 {
 	return true;
 }
@@ -92,13 +136,14 @@ static inline bool pci_liveupdate_bar_sizes(struct pci_dev *dev, int howmany,
 	return false;
 }
 
-static inline void pci_liveupdate_claim_resources(struct pci_bus *bus) { }
+static inline void pci_liveupdate_bus_scanned(struct pci_bus *bus) { }
+
 static inline int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps)
 {
 	return mps;
 }
 
-static inline bool pci_liveupdate_intx_broken(struct pci_dev *dev)
+static inline bool pci_liveupdate_keeps_sizes(struct pci_dev *dev)
 {
 	return false;
 }
@@ -108,20 +153,92 @@ static inline bool pci_liveupdate_keeps_power(struct pci_dev *dev)
 	return false;
 }
 
-static inline void pci_liveupdate_hold_power(struct pci_dev *dev) { }
+static inline bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
+{
+	return true;
+}
 
-static inline bool pci_liveupdate_holds_unbound(struct pci_dev *dev)
+static inline void pci_liveupdate_end_vfs(struct pci_dev *dev) { }
+
+static inline bool pci_liveupdate_forbids_driver(struct pci_dev *dev,
+						 struct pci_driver *drv)
+{
+	return false;
+}
+
+static inline bool
+pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_blocks_bus_reset(struct pci_bus *bus,
+						   bool report)
+{
+	return false;
+}
+
+static inline int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
+{
+	return 0;
+}
+
+static inline bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
 {
 	return false;
 }
 #endif
 
+/*
+ * Shared by drivers/pci/liveupdate*.c.
+ *
+ * pci_liveupdate_lock protects both indexes with everything that they contain,
+ * pci_liveupdate_renumbering, and changes of the bits
+ * PCI_DEV_LIVEUPDATE_OUTGOING, _INCOMING, _VFS and _RESETTING.
+ */
+extern struct mutex pci_liveupdate_lock;
+
+/* Functions preserved for the next kernel; NULL if no file asks for it. */
+extern struct pci_liveupdate_index *pci_liveupdate_outgoing;
+
+/* Functions of the previous kernel; NULL if none, or once finished. */
+extern struct pci_liveupdate_index *pci_liveupdate_incoming;
+
+/* The kexec has begun, and the next kernel gets the record. */
+extern bool pci_liveupdate_handing_over;
+
+/* Number of bridges that are being given bus numbers. */
+extern unsigned int pci_liveupdate_renumbering;
+
+const struct pci_function_ser *
+pci_liveupdate_incoming_entry(struct pci_dev *dev);
+bool pci_liveupdate_answers_as(struct pci_dev *dev,
+			       const struct pci_function_ser *entry);
+bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
+				       const struct pci_function_ser *entry);
+void pci_liveupdate_clear_outgoing(struct pci_liveupdate_index *index);
+void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag);
+void pci_liveupdate_abandon_dev(struct pci_dev *dev);
+void pci_liveupdate_release_to_drivers(struct pci_dev *dev);
+void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state);
+bool pci_liveupdate_is_function(struct pci_dev *dev);
+bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag);
+bool pci_liveupdate_is_contained(struct pci_dev *bridge);
+void pci_liveupdate_warn(struct pci_liveupdate_index *index, const char *what,
+			 bool absent);
+int pci_liveupdate_remember_segments(struct pci_liveupdate_index *index);
+void pci_liveupdate_guard_init(struct pci_dev *dev);
+void pci_liveupdate_guard_adopt(struct pci_dev *dev);
+
 #if IS_ENABLED(CONFIG_KUNIT)
-extern bool pci_liveupdate_hold_unbound;
+struct notifier_block;
+
 extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 extern const struct liveupdate_flb_ops pci_liveupdate_foreign_ops;
+extern struct notifier_block pci_liveupdate_pm_nb;
+extern struct notifier_block pci_liveupdate_reboot_nb;
 void pci_liveupdate_refuse_record(const char *why);
-bool pci_liveupdate_domain_is_dynamic(struct pci_bus *bus);
+bool pci_liveupdate_host_is_stable(struct pci_bus *bus);
 #endif
 
 #endif /* _DRIVERS_PCI_LIVEUPDATE_H */

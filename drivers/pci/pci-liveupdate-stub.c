@@ -36,6 +36,7 @@
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+#define dev_fmt(fmt) "liveupdate: " fmt
 
 #include <linux/anon_inodes.h>
 #include <linux/cdev.h>
@@ -398,6 +399,7 @@ static struct pci_driver stub_driver = {
 	.probe = stub_probe,
 	.remove = stub_remove,
 	.driver_managed_dma = true,
+	.liveupdate_aware = true,
 };
 
 static int __init stub_register_handler(void)

@@ -14,6 +14,25 @@ struct liveupdate_file_handler;
 struct pci_dev;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
+
+/* Registers that drivers/pci/liveupdate_guard.c knows, by where they begin. */
+#define PCI_LIVEUPDATE_NR_CAPS	20
+
+/* Registers that stay as they were found for the life of a struct pci_dev. */
+#define PCI_LIVEUPDATE_NR_KEPT	7
+
+/**
+ * struct pci_liveupdate_guard - State of the guard, in each struct pci_dev.
+ * @caps:    Offsets of groups of registers, 0 if the device has none.
+ * @kept:    Values that were found when the device was adopted.
+ * @blocked: Number of refused writes that would have changed something.
+ */
+struct pci_liveupdate_guard {
+	u16 caps[PCI_LIVEUPDATE_NR_CAPS];
+	u32 kept[PCI_LIVEUPDATE_NR_KEPT];
+	atomic_t blocked;
+};
+
 int pci_liveupdate_register_fh(struct liveupdate_file_handler *fh);
 int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh);
 int pci_liveupdate_outgoing_preserve(struct pci_dev *dev);

@@ -92,6 +92,46 @@ DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_finish,
 	TP_ARGS(dev, err, start)
 );
 
+/*
+ * The guard refused a write that would have changed something. @passed is the
+ * value that was written instead; it is @old if nothing was written.
+ */
+TRACE_EVENT(pci_liveupdate_blocked,
+
+	TP_PROTO(struct pci_dev *dev, int where, int size, u32 val, u32 old,
+		 u32 passed, unsigned long caller),
+
+	TP_ARGS(dev, where, size, val, old, passed, caller),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, caller)
+		__field(u32, domain)
+		__field(u32, val)
+		__field(u32, old)
+		__field(u32, passed)
+		__field(u16, bdf)
+		__field(u16, where)
+		__field(u8, size)
+	),
+
+	TP_fast_assign(
+		__entry->caller = caller;
+		__entry->domain = pci_domain_nr(dev->bus);
+		__entry->val = val;
+		__entry->old = old;
+		__entry->passed = passed;
+		__entry->bdf = pci_dev_id(dev);
+		__entry->where = where;
+		__entry->size = size;
+	),
+
+	TP_printk("%04x:%02x:%02x.%u where=0x%03x size=%u val=0x%x old=0x%x passed=0x%x caller=%pS",
+		__entry->domain, __entry->bdf >> 8, (__entry->bdf >> 3) & 0x1f,
+		__entry->bdf & 0x7, __entry->where, __entry->size, __entry->val,
+		__entry->old, __entry->passed, (void *)__entry->caller
+	)
+);
+
 /* The record of the previous kernel was read; @root is NULL if it was refused. */
 TRACE_EVENT(pci_liveupdate_retrieve,
 

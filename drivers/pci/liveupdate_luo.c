@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PCI live update: the calls of LUO, and the start and the end of the kernel.
+ */
+
+#define pr_fmt(fmt) "PCI: liveupdate: " fmt
+#define dev_fmt(fmt) "liveupdate: " fmt
+
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/kobject.h>
+#include <linux/liveupdate.h>
+#include <linux/lockdep.h>
+#include <linux/math64.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/panic.h>
+#include <linux/pci.h>
+#include <linux/reboot.h>
+#include <linux/sched/clock.h>
+#include <linux/sprintf.h>
+#include <linux/suspend.h>
+#include <linux/time64.h>
+#include <linux/workqueue.h>
+#include <trace/events/pci_liveupdate.h>
+
+#include "pci.h"
+#include "liveupdate_index.h"
+
+bool pci_liveupdate_handing_over;
+
+/*
+ * The one place where this gives up. The text names the field of the record,
+ * what was found and what was expected.
+ */
+VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *why)
+{
+	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_refuse_record, why);
+
+	panic("PCI: liveupdate: cannot use the record of preserved devices: %s; they do DMA, and going on would corrupt memory\n",
+	      why);
+}
+
+static void pci_liveupdate_refuse_damage(const struct pci_liveupdate_damage *damage)
+{
+	char segment[32] = "";
+	char why[160];
+
+	trace_pci_liveupdate_damage(NULL, damage);
+	if (damage->in_segment)
+		snprintf(segment, sizeof(segment), " of segment %04x",
+			 damage->domain);
+	snprintf(why, sizeof(why), "%s%s is %#llx, expected %s %#llx",
+		 damage->field, segment, damage->found, damage->rule,
+		 damage->expected);
+	pci_liveupdate_refuse_record(why);
+}
+
+/* Functions that are not finished */
+
+void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state)
+{
+	char *envp[] = { state, NULL };
+
+	kobject_uevent_env(&dev->dev.kobj, KOBJ_CHANGE, envp);
+}
+
+/* Let drivers bind that were not allowed to. */
+static void pci_liveupdate_release_work_fn(struct work_struct *work)
+{
+	struct pci_dev *dev = NULL;
+
+	for_each_pci_dev(dev) {
+		if (!test_and_clear_bit(PCI_DEV_LIVEUPDATE_RELEASED,
+					&dev->priv_flags) ||
+		    !pci_dev_is_added(dev))
+			continue;
+		if (device_attach(&dev->dev) < 0)
+			pci_warn(dev, "its driver did not bind\n");
+	}
+}
+
+static DECLARE_WORK(pci_liveupdate_release_work, pci_liveupdate_release_work_fn);
+
+/**
+ * pci_liveupdate_release_to_drivers - Let any driver bind to a function again.
+ * @dev: A function without a driver.
+ *
+ * Context: Any. Drivers are probed later, without any lock of the caller.
+ */
+void pci_liveupdate_release_to_drivers(struct pci_dev *dev)
+{
+	set_bit(PCI_DEV_LIVEUPDATE_RELEASED, &dev->priv_flags);
+	schedule_work(&pci_liveupdate_release_work);
+}
+
+/* A function that was removed through sysfs: there is no struct pci_dev. */
+static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
+				       pci_ser_key_t key)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	struct pci_bus *bus;
+	u32 id;
+	u16 cmd;
+
+	if (!pci_liveupdate_index_find(index, key, &slot) ||
+	    pci_liveupdate_index_marked(&slot))
+		return;
+
+	entry = pci_liveupdate_index_entry(index, &slot, &damage);
+	if (IS_ERR(entry) || entry->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return;
+
+	bus = pci_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
+	if (!bus) {
+		pr_err("%04x:%02x:%02x.%d cannot be reached, and may still do DMA: its bridge was removed\n",
+		       PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf), PCI_SLOT(bdf),
+		       PCI_FUNC(bdf));
+		return;
+	}
+
+	pci_bus_read_config_dword(bus, bdf & 0xff, PCI_VENDOR_ID, &id);
+	if (id != (entry->vendor | (u32)entry->device << 16))
+		return;
+
+	pci_bus_read_config_word(bus, bdf & 0xff, PCI_COMMAND, &cmd);
+	pci_bus_write_config_word(bus, bdf & 0xff, PCI_COMMAND,
+				  cmd & ~PCI_COMMAND_MASTER);
+}
+
+void pci_liveupdate_abandon_dev(struct pci_dev *dev)
+{
+	if (!pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
+		return;
+
+	pci_liveupdate_clear_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING);
+	if (!pci_liveupdate_is_function(dev) || READ_ONCE(dev->driver))
+		return;
+
+	pci_clear_master(dev);
+	set_bit(PCI_DEV_LIVEUPDATE_RELEASED, &dev->priv_flags);
+}
+
+/* Stop functions that are not finished: their memory is not protected any longer. */
+static void pci_liveupdate_abandon(struct pci_liveupdate_index *index)
+{
+	struct pci_dev *dev = NULL;
+	pci_ser_key_t key;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	WRITE_ONCE(pci_liveupdate_incoming, NULL);
+	if (!pci_liveupdate_index_count(index))
+		return;
+
+	pci_liveupdate_warn(index, "was preserved, but is not finished; bus mastering is cleared unless a driver is bound",
+			    false);
+	for_each_pci_dev(dev)
+		pci_liveupdate_abandon_dev(dev);
+	pci_liveupdate_index_for_each(index, key)
+		pci_liveupdate_stop_absent(index, key);
+}
+
+static void pci_liveupdate_announce_abandoned(void)
+{
+	struct pci_dev *dev = NULL;
+
+	for_each_pci_dev(dev) {
+		if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_RELEASED))
+			pci_liveupdate_send_uevent(dev, "PCI_LIVEUPDATE=abandoned");
+	}
+	schedule_work(&pci_liveupdate_release_work);
+}
+
+/* The FLB */
+
+static int pci_liveupdate_flb_preserve(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_index *index;
+	int err;
+
+	index = pci_liveupdate_index_create();
+	if (IS_ERR(index))
+		return PTR_ERR(index);
+
+	/* For a next kernel whose LUO is off, see pci_liveupdate_warn_luo_off() */
+	err = kho_add_subtree(PCI_LUO_FLB_COMPATIBLE, index->ser,
+			      sizeof(*index->ser));
+	if (err) {
+		pci_liveupdate_index_destroy(index);
+		return err;
+	}
+
+	scoped_guard(mutex, &pci_liveupdate_lock)
+		pci_liveupdate_outgoing = index;
+
+	args->obj = index;
+	args->data = pci_liveupdate_index_root_pa(index);
+	return 0;
+}
+
+static void pci_liveupdate_flb_unpreserve(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_index *index = args->obj;
+
+	scoped_guard(mutex, &pci_liveupdate_lock)
+		pci_liveupdate_clear_outgoing(index);
+
+	kho_remove_subtree(index->ser);
+	pci_liveupdate_index_destroy(index);
+}
+
+static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_index *index;
+	/* It is too early for other clocks. */
+	u64 start = sched_clock();
+	int err;
+
+	index = pci_liveupdate_index_restore(args->data, &damage);
+	err = PTR_ERR_OR_ZERO(index);
+	trace_pci_liveupdate_retrieve(args->data, err ? NULL : index->ser, err,
+				      start);
+	if (err) {
+		if (err == -ENOMEM)
+			pci_liveupdate_refuse_record("no memory to read it");
+		else
+			pci_liveupdate_refuse_damage(&damage);
+		return err;
+	}
+
+	pr_info("the previous kernel preserved %llu devices in %u segments, read in %llu us\n",
+		pci_liveupdate_index_count(index), index->ser->nr_segments,
+		div_u64(sched_clock() - start, NSEC_PER_USEC));
+
+	if (pci_liveupdate_remember_segments(index)) {
+		pci_liveupdate_refuse_record("no memory to remember its segments");
+		pci_liveupdate_index_destroy(index);
+		return -ENOMEM;
+	}
+
+	scoped_guard(mutex, &pci_liveupdate_lock)
+		WRITE_ONCE(pci_liveupdate_incoming, index);
+
+	args->obj = index;
+	return 0;
+}
+
+static void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_index *index = args->obj;
+	bool abandoned = pci_liveupdate_index_count(index);
+
+	scoped_guard(mutex, &pci_liveupdate_lock)
+		pci_liveupdate_abandon(index);
+
+	if (abandoned)
+		pci_liveupdate_announce_abandoned();
+	pr_info("all files are finished, no device is preserved by the previous kernel any more\n");
+	pci_liveupdate_index_destroy(index);
+}
+
+VISIBLE_IF_KUNIT const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {
+	.preserve = pci_liveupdate_flb_preserve,
+	.unpreserve = pci_liveupdate_flb_unpreserve,
+	.retrieve = pci_liveupdate_flb_retrieve,
+	.finish = pci_liveupdate_flb_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_flb pci_liveupdate_flb = {
+	.ops = &pci_liveupdate_flb_ops,
+	.compatible = PCI_LUO_FLB_COMPATIBLE,
+};
+
+/**
+ * pci_liveupdate_register_fh - Register a file handler that preserves functions.
+ * @fh: A handler that liveupdate_register_file_handler() was called for.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or what liveupdate_register_flb() returns, such as:
+ *         -EOPNOTSUPP if live update is off;
+ *         -EEXIST if @fh is registered already;
+ *         -ENOMEM if there is no memory.
+ */
+int pci_liveupdate_register_fh(struct liveupdate_file_handler *fh)
+{
+	return liveupdate_register_flb(fh, &pci_liveupdate_flb);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_register_fh);
+
+/**
+ * pci_liveupdate_unregister_fh - Undo pci_liveupdate_register_fh().
+ * @fh: The handler, before liveupdate_unregister_file_handler().
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -EOPNOTSUPP if live update is off.
+ */
+int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh)
+{
+	if (!liveupdate_enabled())
+		return -EOPNOTSUPP;
+
+	liveupdate_unregister_flb(fh, &pci_liveupdate_flb);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_unregister_fh);
+
+/* Start of the kernel */
+
+static int pci_liveupdate_foreign_retrieve(struct liveupdate_flb_op_args *args)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why),
+		 "its name is \"%s\", a layout of other kernels, expected \"%s\"",
+		 args->flb->compatible, PCI_LUO_FLB_COMPATIBLE);
+	pci_liveupdate_refuse_record(why);
+	return -EPROTONOSUPPORT;
+}
+
+VISIBLE_IF_KUNIT const struct liveupdate_flb_ops pci_liveupdate_foreign_ops = {
+	.retrieve = pci_liveupdate_foreign_retrieve,
+};
+
+/*
+ * Kernels with another implementation hand their record over under these names.
+ * LUO ignores FLBs that nobody retrieves, so retrieve these to detect them.
+ */
+static struct liveupdate_flb pci_liveupdate_foreign[] __initdata = {
+	{ .ops = &pci_liveupdate_foreign_ops, .compatible = "pci" },
+	{ .ops = &pci_liveupdate_foreign_ops, .compatible = "pci-v1" },
+};
+
+/* LUO has freed its own state by now, so KHO is asked. */
+static void __init pci_liveupdate_warn_luo_off(void)
+{
+	struct pci_ser *root;
+	phys_addr_t pa;
+	size_t size;
+
+	if (kho_retrieve_subtree(PCI_LUO_FLB_COMPATIBLE, &pa, &size) ||
+	    size < sizeof(*root) || !kho_is_restorable(pa, sizeof(*root)))
+		return;
+
+	root = phys_to_virt(pa);
+	if (root->nr_devices)
+		pr_emerg("live update is off, and %llu devices that the previous kernel preserved do DMA unprotected; boot with liveupdate=on\n",
+			 root->nr_devices);
+}
+
+/* End of the kernel */
+
+/* kexec_load() has no way to hand memory over, and kho=off does not either. */
+static bool pci_liveupdate_image_takes_record(void)
+{
+	return kexec_image && kexec_image->kho.fdt;
+}
+
+static int pci_liveupdate_reboot(struct notifier_block *nb, unsigned long action,
+				 void *data)
+{
+	/*
+	 * A writer that has seen kexec_in_progress clear holds the lock until
+	 * it is done. Once the lock was free, the record stays as it is.
+	 */
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (!kexec_in_progress || !pci_liveupdate_outgoing)
+		return NOTIFY_DONE;
+
+	if (!pci_liveupdate_image_takes_record()) {
+		pr_err("the next kernel takes no record, as it was not loaded by kexec_file_load() with KHO: bus mastering of %llu preserved devices is cleared\n",
+		       pci_liveupdate_index_count(pci_liveupdate_outgoing));
+		return NOTIFY_DONE;
+	}
+
+	WRITE_ONCE(pci_liveupdate_handing_over, true);
+	pr_info("preserving %llu devices in %u segments for the next kernel\n",
+		pci_liveupdate_index_count(pci_liveupdate_outgoing),
+		pci_liveupdate_outgoing->ser->nr_segments);
+	return NOTIFY_DONE;
+}
+
+VISIBLE_IF_KUNIT struct notifier_block pci_liveupdate_reboot_nb = {
+	.notifier_call = pci_liveupdate_reboot,
+};
+
+/* Resuming writes to all devices, and suspending powers them off. */
+static int pci_liveupdate_pm(struct notifier_block *nb, unsigned long action,
+			     void *data)
+{
+	if (action != PM_SUSPEND_PREPARE && action != PM_HIBERNATION_PREPARE &&
+	    action != PM_RESTORE_PREPARE)
+		return NOTIFY_DONE;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (!pci_liveupdate_incoming && !pci_liveupdate_outgoing)
+		return NOTIFY_DONE;
+
+	pr_err("cannot suspend or hibernate while devices are preserved: finish or unpreserve them first\n");
+	return notifier_from_errno(-EBUSY);
+}
+
+VISIBLE_IF_KUNIT struct notifier_block pci_liveupdate_pm_nb = {
+	.notifier_call = pci_liveupdate_pm,
+};
+
+/* After LUO, which starts at early_initcall, and before any bus is scanned. */
+static int __init pci_liveupdate_init(void)
+{
+	void *obj;
+	int err;
+
+	err = liveupdate_flb_get_incoming(&pci_liveupdate_flb, &obj);
+	if (err == -EOPNOTSUPP) {
+		pci_liveupdate_warn_luo_off();
+		return 0;
+	}
+
+	/*
+	 * LUO took the count of files over with the record. From here on each
+	 * file holds its own reference, and this one must not outlive them.
+	 */
+	if (!err)
+		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
+
+	for (int i = 0; i < ARRAY_SIZE(pci_liveupdate_foreign); i++)
+		liveupdate_flb_get_incoming(&pci_liveupdate_foreign[i], &obj);
+
+	err = register_pm_notifier(&pci_liveupdate_pm_nb);
+	if (err)
+		return err;
+
+	return register_reboot_notifier(&pci_liveupdate_reboot_nb);
+}
+core_initcall(pci_liveupdate_init);
+
+/* By now the buses that are there at boot have been scanned. */
+static int __init pci_liveupdate_count_found(void)
+{
+	u64 count, found;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (!pci_liveupdate_incoming)
+		return 0;
+
+	count = pci_liveupdate_index_count(pci_liveupdate_incoming);
+	found = pci_liveupdate_index_count_marked(pci_liveupdate_incoming);
+	pr_info("found %llu of %llu preserved devices\n", found, count);
+	if (found < count)
+		pci_liveupdate_warn(pci_liveupdate_incoming,
+				    "was preserved, but has not been found", true);
+	return 0;
+}
+late_initcall_sync(pci_liveupdate_count_found);

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of PCI live update: requests that are refused while a device is
+ * preserved.
+ */
+
+#include <kunit/test.h>
+#include <linux/bits.h>
+#include <linux/errno.h>
+#include <linux/io.h>
+#include <linux/notifier.h>
+#include <linux/pci.h>
+#include <linux/suspend.h>
+
+#include "test_pci_liveupdate_api.h"
+
+/* Suspend */
+
+static int call_pm_notifier(unsigned long action)
+{
+	struct notifier_block *nb = &pci_liveupdate_pm_nb;
+
+	return nb->notifier_call(nb, action, NULL);
+}
+
+static void expect_suspend(struct kunit *test, int want)
+{
+	KUNIT_EXPECT_EQ(test, call_pm_notifier(PM_SUSPEND_PREPARE), want);
+	KUNIT_EXPECT_EQ(test, call_pm_notifier(PM_HIBERNATION_PREPARE), want);
+	KUNIT_EXPECT_EQ(test, call_pm_notifier(PM_RESTORE_PREPARE), want);
+	KUNIT_EXPECT_EQ(test, call_pm_notifier(PM_POST_SUSPEND), NOTIFY_DONE);
+}
+
+static void refuse_suspend(struct kunit *test)
+{
+	const int refused = notifier_from_errno(-EBUSY);
+
+	expect_suspend(test, NOTIFY_DONE);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	expect_suspend(test, refused);
+	api_preserve_all(test);
+	expect_suspend(test, refused);
+	api_live_update(test);
+	expect_suspend(test, refused);
+	api_scan_all(test);
+	expect_suspend(test, refused);
+	api_finish_flb(test);
+	expect_suspend(test, NOTIFY_DONE);
+}
+
+/* Preserve */
+
+static void refuse_preserve_incoming(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	api_begin_outgoing(test);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -EBUSY);
+	api_expect_outgoing(test, 0);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	api_finish(t, EP_A0);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_expect_outgoing(test, BIT(EP_A0));
+}
+
+static void refuse_preserve_vfs(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_TRUE(test, pci_liveupdate_begin_vfs(t->devs[PF]));
+	KUNIT_EXPECT_EQ(test, api_preserve(t, PF), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
+	pci_liveupdate_end_vfs(t->devs[PF]);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, PF), 0);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_begin_vfs(t->devs[PF]));
+	api_expect_outgoing(test, BIT(PF) | BIT(EP_A0));
+}
+
+static void refuse_preserve_renumber(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct pci_bus *bus;
+
+	/* No other test has had incoming functions in this segment. */
+	model_init(&t->model, DOMAIN + 0x100);
+	api_scan_all(test);
+	bus = t->model.host->bus;
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_TRUE(test, pci_liveupdate_begin_renumber(bus));
+	KUNIT_ASSERT_TRUE(test, pci_liveupdate_begin_renumber(bus));
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -EBUSY);
+	pci_liveupdate_end_renumber();
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -EBUSY);
+	pci_liveupdate_end_renumber();
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_begin_renumber(bus));
+	api_unpreserve(t, EP_A0);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_begin_renumber(bus));
+	pci_liveupdate_end_renumber();
+}
+
+static void refuse_resize(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	t->model.fns[EP_A0].cfg[PCI_COMMAND] = 0;
+	KUNIT_EXPECT_NE(test, pci_resize_resource(t->devs[EP_A0], 2, 1, 0),
+			-EBUSY);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	KUNIT_EXPECT_EQ(test, pci_resize_resource(t->devs[EP_A0], 2, 1, 0),
+			-EBUSY);
+}
+
+static void refuse_vga(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			pci_set_vga_state(t->devs[EP_A0], true,
+					  PCI_COMMAND_MEMORY,
+					  PCI_VGA_STATE_CHANGE_DECODES));
+	api_finish(t, EP_A0);
+	KUNIT_EXPECT_EQ(test, 0,
+			pci_set_vga_state(t->devs[EP_A0], true,
+					  PCI_COMMAND_MEMORY,
+					  PCI_VGA_STATE_CHANGE_DECODES));
+}
+
+/* Resets */
+
+static void refuse_reset(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct pci_bus *bus;
+
+	api_live_update_all(test);
+	bus = t->devs[RP_B]->subordinate;
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_function_reset(t->devs[PF],
+								     false));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_function_reset(t->devs[PF],
+								     true));
+	device_lock(&t->devs[PF]->dev);
+	KUNIT_EXPECT_EQ(test, __pci_reset_function_locked(t->devs[PF]), -EBUSY);
+	device_unlock(&t->devs[PF]->dev);
+	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(bus), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+
+	/* The device goes on, although there is no struct pci_dev. */
+	api_remove_dev(t, PF);
+	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(bus), -EBUSY);
+
+	api_rescan(t);
+	api_finish(t, PF);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	KUNIT_EXPECT_NE(test, pci_probe_reset_bus(bus), -EBUSY);
+}
+
+static void refuse_recovery(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	KUNIT_EXPECT_EQ(test, PCI_ERS_RESULT_DISCONNECT,
+			pcie_do_recovery(t->devs[RP_B], pci_channel_io_frozen, NULL));
+	KUNIT_EXPECT_EQ(test, t->devs[PF]->error_state, pci_channel_io_normal);
+	api_expect_logged(test, "cannot be reset to recover from an error");
+}
+
+/* Bus mastering of functions that nobody takes over */
+
+static bool is_master(struct api_test *t, enum model_fn fn)
+{
+	return t->model.fns[fn].cfg[PCI_COMMAND] & PCI_COMMAND_MASTER;
+}
+
+static void begin_masters(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	for (int i = 0; i < NR_FUNCTIONS; i++)
+		pci_set_master(t->devs[api_functions[i]]);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+}
+
+static void stop_abandoned(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	begin_masters(test);
+	api_scan_all(test);
+	api_finish(t, PF);
+	/* This one has no struct pci_dev when the last file is finished. */
+	api_remove_dev(t, EP_A0);
+	for (int i = 0; i < NR_FUNCTIONS; i++)
+		KUNIT_EXPECT_TRUE(test, is_master(t, api_functions[i]));
+	api_finish_flb(test);
+	for (int i = 0; i < NR_FUNCTIONS; i++)
+		KUNIT_EXPECT_EQ_MSG(test, is_master(t, api_functions[i]),
+				    api_functions[i] == PF, "function %d",
+				    api_functions[i]);
+}
+
+static struct kunit_case refuse_cases[] = {
+	KUNIT_CASE(refuse_suspend),
+	KUNIT_CASE(refuse_preserve_incoming),
+	KUNIT_CASE(refuse_preserve_vfs),
+	KUNIT_CASE(refuse_preserve_renumber),
+	KUNIT_CASE(refuse_resize),
+	KUNIT_CASE(refuse_vga),
+	KUNIT_CASE(refuse_reset),
+	KUNIT_CASE(refuse_recovery),
+	KUNIT_CASE(stop_abandoned),
+	{ }
+};
+
+static struct kunit_suite refuse_suite = {
+	.name = "pci_liveupdate_refuse",
+	.suite_init = api_suite_init,
+	.init = api_test_init,
+	.exit = api_test_exit,
+	.test_cases = refuse_cases,
+};
+
+kunit_test_suite(refuse_suite);
