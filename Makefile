@@ -16,6 +16,9 @@ QEMU		?= qemu-system-x86_64
 TESTS		?= *
 # make test: 1 runs those as well that are much like another one.
 ALL		?=
+# make touch: what goes wrong (none, renumber, move), and 1 to rely on the guard.
+RECIPE		?= none
+GUARD_ONLY	?=
 # How often "make soak" repeats each test.
 ROUNDS		?= 20
 # make bench: only this order, such as random.
@@ -33,7 +36,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
+export GUARD_ONLY RECIPE DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 

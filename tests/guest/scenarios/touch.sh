@@ -4,16 +4,20 @@
 #
 # A live update between two marks in the trace of the host, with the contents of
 # configuration space before and after. Functions look as if they were in use.
-# With preserve=no it is a plain kexec, of kernels that know nothing.
+# Before a driver is bound in the next kernel, user space tries to write to them
+# and to reset them. With preserve=no it is a plain kexec, of kernels that know
+# nothing.
 
-# edu, nvme and e1000e.
+EDU=1234:11e8
+NVME=1b36:0010
+E1000E=8086:10d3
+VGA=1234:1111
+VIRTIO_NET=1af4:1041
+# Not to be preserved.
+OTHER_VGA=1013:00b8
+
 functions() {
-	functions_of 1234:11e8 1b36:0010 8086:10d3 | grep -v '^0000:00:'
-}
-
-# config_read ADDRESS OFFSET: one byte.
-config_read() {
-	hexdump -s "$2" -n 1 -v -e '1/1 "0x%02x"' "$PCI/devices/$1/config"
+	functions_of $EDU $NVME $E1000E $VGA $VIRTIO_NET | grep -v '^0000:00:'
 }
 
 # capability ADDRESS ID: its offset, or nothing.
@@ -30,6 +34,14 @@ capability() {
 	done
 }
 
+# port_of ADDRESS: the bridge above a function, or nothing.
+port_of() {
+	local path
+
+	path=$(readlink -f "$PCI/devices/$1/..")
+	[ ! -e "$path/secondary_bus_number" ] || echo "${path##*/}"
+}
+
 # use ADDRESS: decoding, bus mastering, and MSI-X or MSI instead of INTx.
 use() {
 	local msix msi
@@ -44,6 +56,22 @@ use() {
 	elif [ "$msi" ]; then
 		config_write "$1" $((msi + 2)) 81 00
 	fi
+}
+
+# use_vga ADDRESS: the function decodes the legacy ranges of VGA, and all bridges
+# above pass these on.
+use_vga() {
+	local port=$1
+
+	config_write "$1" 4 07 04
+	while port=$(port_of "$port") && [ "$port" ]; do
+		config_write "$port" 62 08 00
+	done
+}
+
+# release_vga ADDRESS: the function and the bridge above it do not.
+release_vga() {
+	config_write "$1" 4 00 00
 }
 
 # A write that nobody else makes: the interrupt line of a bystander.
@@ -67,25 +95,121 @@ first() {
 	for address in $all; do
 		use "$address"
 	done
+	for address in $(functions_of $OTHER_VGA); do
+		release_vga "$address"
+		config_write "$(port_of "$address")" 62 00 00
+	done
+	use_vga "$(functions_of $VGA)"
 	if [ "$(parameter preserve yes)" = yes ]; then
 		bind $all
 		check "the functions are preserved" \
 			pci-liveupdate preserve --background vm $all
 	fi
 	say data preserved $all
-	load_next liveupdate=on $(parameter next "")
+	load_next liveupdate=on intel_iommu=on "trace_event=$(parameter event)" \
+		$(parameter next "")
 	say_config before
 	mark 5a
 	run_next
 }
 
 second() {
-	if [ "$(parameter preserve yes)" = yes ]; then
-		check_same "the same functions are preserved at the same addresses" \
-			"$(records incoming function)" "$(functions)"
-		bind $(functions)
-		check "the session is finished" pci-liveupdate finish vm
+	if [ "$(parameter preserve yes)" != yes ]; then
+		mark a5
+		say_config after
+		return
 	fi
+	check_same "the same functions are preserved at the same addresses" \
+		"$(records incoming function)" "$(functions)"
+	attempt_all refused
+	bind $(functions)
+	check "the session is finished" pci-liveupdate finish vm
 	mark a5
 	say_config after
+	say_refused
+	attempt_all accepted
+	check_vga
+}
+
+# Attempts of user space
+
+# refused COMMAND...: with EBUSY.
+refused() {
+	not "$@" >/tmp/refused 2>&1 && grep -qi busy /tmp/refused && return
+	echo "not refused with EBUSY: $(cat /tmp/refused)"
+	return 1
+}
+
+accepted() {
+	"$@"
+}
+
+# one_reset_line LINES: whether the log has one line on a reset besides the first
+# LINES lines.
+one_reset_line() {
+	[ "$(dmesg | tail -n +$(($1 + 1)) | grep -ci reset)" = 1 ]
+}
+
+# attempt_reset HOW COMMAND ADDRESS
+attempt_reset() {
+	local lines
+
+	lines=$(dmesg | wc -l)
+	check "$2 $3 is $1" "$1" "$2" "$3"
+	[ "$1" = accepted ] || check "the log says so in one line" one_reset_line "$lines"
+}
+
+# attempt_all HOW: refused or accepted. reset_subordinate of a root port of QEMU
+# resets, and then gives an error as the link does not come up: take a conventional
+# bridge.
+attempt_all() {
+	local how=$1 net port
+
+	net=$(functions_of $E1000E)
+	port=$(port_of "$net")
+
+	check "a write to Interrupt Line of $net is $how" \
+		"$how" config_write "$net" 60 33
+	check "a write to Command of $net is $how" \
+		"$how" config_write "$net" 4 00 00
+	check "a write to Bridge Control of $port is $how" \
+		"$how" config_write "$port" 62 40 00
+	check "the next one is $how" "$how" config_write "$port" 62 00 00
+	attempt_reset "$how" reset "$(functions_of $NVME)"
+	attempt_reset "$how" reset_below "$(port_of "$(functions_of $VGA)")"
+	[ "$how" = accepted ] || for address in $(functions_of $OTHER_VGA); do
+		vga_lock "$address"
+	done
+}
+
+# vga_lock ADDRESS: have the VGA arbiter give the legacy ranges to this function
+# for a moment. It takes them from another function if need be.
+vga_lock() {
+	# shellcheck disable=SC2016 # the inner shell expands it
+	timeout 10 sh -c 'exec 4<>/dev/vga_arbiter &&
+		printf "target PCI:$0" >&4 && printf "lock io+mem" >&4' "$1" >/tmp/vga 2>&1
+	say "data vga $1 $? $(cat /tmp/vga)"
+}
+
+# check_vga: what the arbiter does to a function that is not preserved any more.
+check_vga() {
+	local vga other
+
+	vga=$(functions_of $VGA)
+	other=$(functions_of $OTHER_VGA | head -n 1)
+	vga_lock "$vga"
+	vga_lock "$other"
+	check_same "the VGA arbiter takes decoding from a finished function" \
+		$(($(config_read "$vga" 4) & 3)) 0
+}
+
+# say_refused: each refused write once, with how often. Trace lines look like
+# "TASK-PID [CPU] FLAGS TIME: EVENT: TEXT".
+say_refused() {
+	local event
+
+	event=$(parameter event)
+	mount -t tracefs nodev /sys/kernel/tracing
+	sed -n "s/.* ${event#*:}: //p" /sys/kernel/tracing/trace | sort | uniq -c |
+		sed 's/^/data refused /' >&3
 }
