@@ -120,6 +120,17 @@ is_preserved() {
 	done
 }
 
+# guard_cost DIR: instructions that the guard adds to a write to other devices.
+guard_cost() {
+	local without with
+
+	without=$("$ROOT/scripts/build-kernel.sh" 7.3 off)
+	with=$("$ROOT/scripts/build-kernel.sh" 7.3 base)
+	need_tools binutils:objdump python3:python3
+	python3 "$ROOT/tests/guard_cost.py" "${without%/arch/*}/drivers/pci/access.o" \
+		"${with%/arch/*}/drivers/pci/access.o"
+}
+
 # dma DIR PRESERVE: a function that does DMA while the kernel is replaced.
 dma() {
 	boot_kernels "$1" 7.2-base 7.3-base 32 "scenario=dma preserve=$2" || return
@@ -134,6 +145,61 @@ iommu_groups() {
 		-device pcie-root-port,id=rp10,bus=pcie.0,addr=10.0,chassis=16,slot=16 \
 		-device edu,bus=rp10 || return
 	guest_is_content "$1" second || return
+	console_is_clean "$1/console"
+}
+
+# resets DIR: one nvme controller alone below its port, and one with a sibling.
+resets() {
+	boot_kernels "$1" 7.3-base 7.3-base 1 "scenario=resets" \
+		-device pcie-root-port,id=rp10,bus=pcie.0,addr=10.0,chassis=16,slot=16 \
+		-device nvme,serial=1,bus=rp10 \
+		-device pcie-root-port,id=rp11,bus=pcie.0,addr=11.0,chassis=17,slot=17 \
+		-device pvpanic-pci,bus=rp11,addr=0.0,multifunction=on \
+		-device nvme,serial=2,bus=rp11,addr=0.1 || return
+	guest_is_content "$1" second || return
+	console_is_clean "$1/console"
+}
+
+# aer DIR: an nvme controller whose sibling reports errors.
+aer() {
+	boot_kernels "$1" 7.3-base 7.3-base 1 "scenario=aer" \
+		-device pcie-root-port,id=rp10,bus=pcie.0,addr=10.0,chassis=16,slot=16 \
+		-device virtio-net-pci,id=faulty,aer=on,disable-legacy=on,romfile=,bus=rp10,addr=0.0,multifunction=on \
+		-device nvme,serial=1,bus=rp10,addr=0.1 || return
+	guest_is_content "$1" second || return
+	console_is_clean "$1/console"
+}
+
+# acs DIR: a switch whose downstream port has ACS: QEMU's downstream ports have none,
+# so this is a root port.
+acs() {
+	boot_kernels "$1" 7.3-base 7.3-base 1 "scenario=acs intel_iommu=on iommu=pt" \
+		-device intel-iommu \
+		-device pcie-root-port,id=rp10,bus=pcie.0,addr=10.0,chassis=16,slot=16 \
+		-device x3130-upstream,id=switch10,bus=rp10 \
+		-device pcie-root-port,id=port10,bus=switch10,addr=1.0,chassis=18,slot=18 \
+		-device edu,bus=port10 || return
+	guest_is_content "$1" second || return
+	console_is_clean "$1/console"
+}
+
+# kexec_load DIR: the first kernel also has to say why it clears bus mastering.
+kexec_load() {
+	live_update "$1" 7.3-base 7.3-base 8 kexec_load || return
+	if ! grep -a 'liveupdate: .*takes no record' "$1/console"; then
+		echo "the console does not say that the next image takes no record"
+		return 1
+	fi
+}
+
+# refused_ats DIR: a function with ATS behind an IOMMU that supports it.
+refused_ats() {
+	boot_kernels "$1" 7.3-base 7.3-base 1 "scenario=refused_ats intel_iommu=on" \
+		-device intel-iommu,device-iotlb=on \
+		-device pcie-root-port,id=rp10,bus=pcie.0,addr=10.0,chassis=16,slot=16 \
+		-device virtio-net-pci,ats=on,disable-legacy=on,iommu_platform=on,romfile=,bus=rp10 ||
+		return
+	guest_is_content "$1" first || return
 	console_is_clean "$1/console"
 }
 
@@ -167,10 +233,25 @@ damaged() {
 	console_is_clean "$dir/before-panic"
 }
 
+# damaged_entry DIR FROM TO DAMAGE TEXT [WORD...]: the second kernel says TEXT and goes on. A
+# leaf is damaged for one of several buses.
+damaged_entry() {
+	local dir=$1 from=$2 to=$3 damage=$4 text=$5
+	shift 5
+
+	live_update "$dir" "$from" "$to" 24 damage "damage=$damage" "$@" || return
+	if ! grep -a "liveupdate: .*$text" "$dir/console"; then
+		echo "the console does not say '$text', but:"
+		grep -a liveupdate "$dir/console"
+		return 1
+	fi
+}
+
 # kunit DIR KERNEL [SUITES]: the suites of KUnit, or those that match, all passed
 # and none skipped. kmemleak finds nothing unless it is asked to scan, and doubles
 # the time. A debug kernel leaves the exhaustive tests of the index to its harness,
-# which has sanitizers.
+# which has sanitizers. The log has room for all that is said before the console
+# has printed it.
 kunit() {
 	local dir=$1 version=${2%-*} suites=${3:-pci_liveupdate*} tree kernel
 	local MEMORY=$MEMORY DEBUG_LINE='' filter=''
@@ -181,7 +262,7 @@ kunit() {
 	suit_debug "$2"
 	[[ $2 != *debug* ]] || filter='kunit.filter=speed>very_slow'
 	vm_boot "$dir" "$kernel" "" "" "$VM_SECONDS" \
-		"liveupdate=on $DEBUG_LINE kmemleak=off kunit.enable=1 kunit.autorun=1 kunit.filter_glob=$suites $filter kunit_shutdown=reboot" || return
+		"liveupdate=on $DEBUG_LINE kmemleak=off log_buf_len=16M kunit.enable=1 kunit.autorun=1 kunit.filter_glob=$suites $filter kunit_shutdown=reboot" || return
 	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
 		{ grep -v '^\[.*\] =* PASSED' "$dir/kunit"; return 1; }
 	if ! grep -q 'Ran [1-9][0-9]* tests: passed: [0-9]*$' "$dir/kunit"; then

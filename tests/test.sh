@@ -41,7 +41,7 @@ script() {
 build_ahead() {
 	local kernel
 
-	for kernel in 7.2-base 7.3-base 7.3-off 7.3-debug; do
+	for kernel in 7.2-base 7.3-base 7.3-off 7.3-guardonly 7.3-next 7.3-debug; do
 		"$ROOT/scripts/build-kernel.sh" "${kernel%-*}" "${kernel#*-}"
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
@@ -110,17 +110,29 @@ update_tests() {
 	run update-7.3-to-7.3 live_update 7.3-base 7.3-base 64 update
 	run update-7.3-to-7.2 live_update 7.3-base 7.2-base 64 update
 	run_similar update-one-function live_update 7.3-base 7.3-base 1 update
+	run update-next-version live_update 7.3-next 7.3-base 8 update version=2
+	run_similar update-from-next-version live_update 7.3-base 7.3-next 8 update version=1
 	run update-nothing-preserved live_update 7.2-base 7.3-base 8 nothing
 	run update-session-closed live_update 7.3-base 7.3-base 8 closed
 	run update-removed live_update 7.3-base 7.3-base 8 removed
 	run update-pick-up-session live_update 7.3-base 7.3-base 8 pick_up
 	run update-luo-off live_update 7.3-base 7.3-base 8 luo_off
-	run update-hold live_update 7.3-base 7.3-base 8 hold
+	run update-binding live_update 7.3-base 7.3-base 8 binding
+	run_similar update-luo-off-nothing live_update 7.3-base 7.3-base 8 luo_off_nothing
+	run update-resets resets
+	run_similar update-aer aer
+	run update-acs acs
+	run update-kexec-load kexec_load
+	run update-abandoned live_update 7.3-base 7.3-base 8 abandoned
+	run update-preserve-incoming live_update 7.3-base 7.3-base 2 preserve_incoming
+	run update-freeze live_update 7.3-base 7.3-base 8 freeze
+	run update-suspend live_update 7.3-base 7.3-base 2 suspend
 	run update-iommu-groups iommu_groups
 	run update-dma dma yes
 	run_similar update-dma-not-preserved dma no
 	run_similar refused-7.2 refused 7.2-base
 	run refused-7.3 refused 7.3-base
+	run_similar refused-ats refused_ats
 	run_similar luo-selftests luo_selftests
 }
 
@@ -130,37 +142,42 @@ scale_tests() {
 	run scale-files scale 7.3-base 7.3-base 1024 each
 }
 
-# touched DIR RECIPE: a live update, traced from outside the guest.
+# touched DIR RECIPE [GUARD-ONLY]: a live update, traced from outside the guest.
 touched() {
-	FROM=7.3 TO=7.3 RECIPE=$2 "$ROOT/tests/touch.sh"
+	FROM=7.3 TO=7.3 RECIPE=$2 GUARD_ONLY=${3:-0} "$ROOT/tests/touch.sh" "$1"
 }
 
 option_off_tests() {
+	run guard-cost guard_cost
 	run touch touched none
 	run touch-renumber touched renumber
 	run touch-move touched move
+	run touch-guard-only touched none 1
+	run_similar touch-guard-only-move touched move 1
 	run update-option-off live_update 7.3-base 7.3-off 8 option_off
 }
 
-# damage_each RUN: what the next kernel says: the field, what it found and what it
-# expected.
+# damage_each RUN CASE: what the next kernel says: the field, what it found and what
+# it expected.
 damage_each() {
 	local kind text
 
 	while IFS=: read -r kind text; do
-		"$1" "damage-$kind" damaged 7.2-base 7.3-base "$kind" "$text"
+		"$1" "damage-$kind" "$2" 7.2-base 7.3-base "$kind" "$text"
 	done
 }
 
 # KUnit has all of them, and more, in one boot.
 damage_tests() {
-	damage_each run <<-'END'
+	damage_each run damaged <<-'END'
 	oldest:oldest_reader is 0x9, expected at most 0x1
 	cycle:next of a block is 0x[0-9a-f]*, expected the end of the chain, 0x0
+	END
+	damage_each run damaged_entry <<-'END'
 	leaf:buses\[\] entry of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
 	vendor:vendor of segment 0000 is 0x0, expected other than 0 and 0xffff
 	END
-	damage_each run_similar <<-'END'
+	damage_each run_similar damaged <<-'END'
 	features:features is 0x10, expected no bits but those of 0x0
 	segments:segments is 0x[0-9a-f]*8, expected a multiple of 0x1000
 	sum:nr_devices of the root is 0x7, expected the sum of all segments, 0x[0-9a-f]*
@@ -168,6 +185,8 @@ damage_tests() {
 	weight:nr_devices of segment 0000 is 0x7, expected the weight of the bitmap, 0x[0-9a-f]*
 	bitmap:bitmap of segment 0000 is 0x[0-9a-f]*1, expected a multiple of 0x1000
 	buses:buses of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
+	END
+	damage_each run_similar damaged_entry <<-'END'
 	reserved:reserved of segment 0000 is 0x1, expected exactly 0x0
 	END
 }

@@ -107,13 +107,16 @@ vm_hierarchy() {
 # shellcheck disable=SC2034
 VM_MAX_DEVICES=$((24 + 4 * CONVENTIONAL_MAX))
 
-# time_lines: put the host's clock in front of each line.
+# time_lines DIR: put the host's clock in front of each line, and pass the command
+# of a line "monitor COMMAND" to QEMU's monitor.
 time_lines() {
 	local line
 
 	printf '%s start\n' "$EPOCHREALTIME"
 	while IFS= read -r line; do
-		printf '%s %s\n' "$EPOCHREALTIME" "${line%$'\r'}"
+		line=${line%$'\r'}
+		printf '%s %s\n' "$EPOCHREALTIME" "$line"
+		[[ $line != "monitor "* ]] || printf '%s\n' "${line#monitor }" >"$1/monitor.in"
 	done
 }
 
@@ -131,12 +134,13 @@ ask_monitor() {
 # vm_watch DIR SECONDS: if the machine still runs after that time, write to DIR/stuck
 # what its processors do: a kernel that is stuck says nothing itself.
 vm_watch() {
-	local dir=$1 seconds=$2 processor registers
+	local dir=$1 end=$((SECONDS + $2)) processor registers
 
 	exec 3<>"$dir/monitor.in" 4<>"$dir/monitor.out"
-	while ((seconds-- > 0)); do
-		# There is nothing to read yet: a sleep that leaves no child behind.
-		read -r -t 1 -u 3 || true
+	while ((SECONDS < end)); do
+		# A sleep that leaves no child behind. Drain the answers to the
+		# guest's commands meanwhile.
+		read -r -t 1 -u 4 || true
 		kill -0 "$$" 2>/dev/null || return 0
 	done
 	for processor in 0 1; do
@@ -187,7 +191,7 @@ vm_boot() {
 		-no-reboot -kernel "$kernel" ${initrd:+-initrd "$initrd"} \
 		-append "console=ttyS0 panic=-1 retain_initrd $line" \
 		-serial file:"$dir/console" -serial stdio \
-		"${VM_DEVICES[@]}" "$@" 2>"$dir/qemu" </dev/null | time_lines >"$dir/side" ||
+		"${VM_DEVICES[@]}" "$@" 2>"$dir/qemu" </dev/null | time_lines "$dir" >"$dir/side" ||
 		status=$?
 	kill "$watch" 2>/dev/null || true
 	wait "$watch" || true

@@ -4,7 +4,8 @@
 # What the scenarios share. They run in busybox's shell.
 #
 # Lines to the host: "ok CHECK", "not ok CHECK", "data KEY VALUE...",
-# "phase NAME" when something begins, and "end KERNEL" when all is done.
+# "phase NAME" when something begins, "monitor COMMAND" for QEMU's monitor, and
+# "end KERNEL" when all is done.
 
 # Addresses have no blanks, and lists of them are meant to be split.
 # shellcheck disable=SC2086
@@ -131,6 +132,44 @@ reset_below() {
 	sh -c 'echo 1 >"$0"' "$PCI/devices/$1/reset_subordinate"
 }
 
+# config_read ADDRESS OFFSET [BYTES]: the value of a register of 1, 2 or 4 bytes.
+config_read() {
+	hexdump -s "$2" -v -n "${3:-1}" -e "1/${3:-1} \"0x%02x\"" "$PCI/devices/$1/config"
+}
+
+# extended_capability ADDRESS ID: its offset, or nothing.
+extended_capability() {
+	local offset=256 header
+
+	while [ "$offset" -gt 0 ]; do
+		header=$(config_read "$1" "$offset" 4)
+		if [ $((header & 0xffff)) = $(($2)) ]; then
+			echo "$offset"
+			return
+		fi
+		offset=$((header >> 20))
+	done
+}
+
+# enable_dma ADDRESS...: set Memory Space Enable, Bus Master Enable and INTx Disable.
+enable_dma() {
+	local address
+
+	for address; do
+		config_write "$address" 4 06 04
+	done
+}
+
+# can_do_dma ADDRESS: whether Bus Master Enable is set.
+can_do_dma() {
+	[ $(($(config_read "$1" 4) & 4)) != 0 ]
+}
+
+# port_above ADDRESS
+port_above() {
+	basename "$(dirname "$(readlink -f "$PCI/devices/$1")")"
+}
+
 count() {
 	echo "$#"
 }
@@ -243,6 +282,7 @@ nvme_start() {
 
 	queue=$(nvme_queue "$1")
 	echo 1 >"$PCI/devices/$1/enable"
+	enable_dma "$1"
 	nvme_write "$1" $NVME_CC 0
 	nvme_ready "$1" 0 || return
 	nvme_write "$1" $NVME_AQA $NVME_AQA_QUEUES
@@ -278,6 +318,21 @@ nvmes_that_run() {
 	echo "$n"
 }
 
+nvmes() {
+	functions_of 1b36:0010
+}
+
+# nvme_runs_at BAR: whether a controller is enabled and ready, also if its function
+# was removed.
+nvme_runs_at() {
+	local cc csts
+
+	cc=$(devmem $(($1 + NVME_CC)) 32)
+	csts=$(devmem $(($1 + NVME_CSTS)) 32)
+	echo "CC is $cc, CSTS is $csts"
+	[ $((cc)) = $NVME_CC_RUN ] && [ $((csts)) = 1 ]
+}
+
 # preserve SESSION ADDRESS...: prints the ID of the process that holds it.
 preserve() {
 	pci-liveupdate -q preserve --background "$@"
@@ -291,6 +346,41 @@ log_has() {
 # absent: how many devices of the record are not there.
 absent() {
 	awk '$5 == "absent" { n++ } END { print n + 0 }' "$RECORD"
+}
+
+# close_session HOLDER: end the process that holds it.
+close_session() {
+	kill "$1" || return
+	while [ -e "/proc/$1" ]; do
+		usleep 10000
+	done
+}
+
+# lines_said: how many lines of the log are ours. LUO names the file handler in its
+# own.
+lines_said() {
+	dmesg | grep liveupdate | grep -vc luo
+}
+
+# write_is_busy FILE VALUE: whether the write fails with EBUSY.
+write_is_busy() {
+	local error
+
+	if error=$( (echo "$2" >"$1") 2>&1); then
+		echo "the write of $2 to $1 was successful"
+		return 1
+	fi
+	echo "$error"
+	echo "$error" | grep -q busy
+}
+
+# check_refused TEXT FILE VALUE: the write fails with EBUSY, with one line in the log.
+check_refused() {
+	local before
+
+	before=$(lines_said)
+	check "$1 is refused" write_is_busy "$2" "$3"
+	check_same "one line says that $1 is refused" $(($(lines_said) - before)) 1
 }
 
 # records SIDE [KIND]: addresses in the record.
@@ -310,14 +400,15 @@ say_records() {
 }
 
 # load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on. What pci=
-# said to this kernel is not said to the next one.
+# said to this kernel is not said to the next one. With LOAD=-c kexec_load() loads
+# it, which does not pass KHO's data on.
 load_next() {
 	local line
 
 	line=$(sed -e 's/ *liveupdate=on//' -e 's/ *kernel=first//' \
 		-e 's/ *\<pci=[^ ]*//' /proc/cmdline)
 	[ $# -gt 0 ] || set -- liveupdate=on
-	kexec -s -l /boot/next --initrd=/sys/firmware/initrd \
+	kexec "${LOAD:--s}" -l /boot/next --initrd=/sys/firmware/initrd \
 		--command-line="$line kernel=second $*" || die "the next kernel can be loaded"
 }
 

@@ -4,6 +4,7 @@
  *
  * luo-file preserve SESSION PATH: a process in the background holds the session.
  * luo-file finish SESSION: retrieve the file, and finish the session.
+ * luo-file abandon SESSION: fail to retrieve the file, and finish the session.
  * luo-file memfd COUNT: what LUO itself takes for a file, with memfds of one page.
  */
 
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/liveupdate.h>
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,9 +64,13 @@ static int create_session(const char *name)
 		.size = sizeof(session),
 	};
 
+	int luo = open_file("/dev/liveupdate");
+
 	snprintf((char *)session.name, sizeof(session.name), "%s", name);
-	call(open_file("/dev/liveupdate"), LIVEUPDATE_IOCTL_CREATE_SESSION,
-	     &session, "create the session");
+	call(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &session,
+	     "create the session");
+	/* Only one process can have it open, and this one may go on as a daemon. */
+	close(luo);
 	return session.fd;
 }
 
@@ -91,7 +97,7 @@ static int preserve_file(const char *name, const char *path)
 		pause();
 }
 
-static int finish_file(const char *name)
+static int finish_file(const char *name, bool retrieve)
 {
 	struct liveupdate_ioctl_retrieve_session session = {
 		.size = sizeof(session),
@@ -104,8 +110,11 @@ static int finish_file(const char *name)
 	snprintf((char *)session.name, sizeof(session.name), "%s", name);
 	call(open_file("/dev/liveupdate"), LIVEUPDATE_IOCTL_RETRIEVE_SESSION,
 	     &session, "retrieve the session");
-	say("retrieve", call(session.fd, LIVEUPDATE_SESSION_RETRIEVE_FD, &file,
-			     "retrieve the file"));
+	if (retrieve)
+		say("retrieve", call(session.fd, LIVEUPDATE_SESSION_RETRIEVE_FD,
+				     &file, "retrieve the file"));
+	else if (!ioctl(session.fd, LIVEUPDATE_SESSION_RETRIEVE_FD, &file))
+		errx(1, "the file was retrieved");
 	say("finish", call(session.fd, LIVEUPDATE_SESSION_FINISH, &all,
 			   "finish the session"));
 	return 0;
@@ -133,8 +142,10 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "preserve"))
 		return preserve_file(argv[2], argv[3]);
 	if (argc == 3 && !strcmp(argv[1], "finish"))
-		return finish_file(argv[2]);
+		return finish_file(argv[2], true);
+	if (argc == 3 && !strcmp(argv[1], "abandon"))
+		return finish_file(argv[2], false);
 	if (argc == 3 && !strcmp(argv[1], "memfd"))
 		return memfds(atoi(argv[2]));
-	errx(2, "usage: luo-file preserve SESSION PATH | finish SESSION | memfd COUNT");
+	errx(2, "usage: luo-file preserve SESSION PATH | finish|abandon SESSION | memfd COUNT");
 }

@@ -11,10 +11,7 @@ first() {
 	holder=$(preserve vm1 $(below_bridges))
 	check_same "all functions are preserved" \
 		"$(records outgoing function)" "$(below_bridges)"
-	kill "$holder"
-	while [ -e "/proc/$holder" ]; do
-		usleep 10000
-	done
+	close_session "$holder"
 	check_same "nothing is in the record any more" "$(records outgoing)" ""
 	load_next
 	run_next

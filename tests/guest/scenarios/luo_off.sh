@@ -7,14 +7,16 @@
 first() {
 	bind $(below_bridges)
 	check "all functions are preserved" preserve vm1 $(below_bridges)
-	load_next liveupdate=off
+	load_next liveupdate=off "devices=$(records outgoing | wc -l)"
 	run_next
 }
 
 second() {
 	check "the kernel says that they are unprotected" \
-		log_has "devices that it preserved are unprotected; boot with liveupdate=on"
+		log_has "unprotected; boot with liveupdate=on"
 	check "at the highest level" dmesg_emergency "unprotected"
+	check "and how many there are" \
+		dmesg_emergency "\<$(parameter devices) devices .*unprotected"
 	check "there is no record to read" not [ -e "$RECORD" ]
 	check "the tool says so" tool_explains
 }

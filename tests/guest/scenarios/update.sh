@@ -38,6 +38,8 @@ first() {
 	done
 
 	say_records outgoing
+	check_same "the record has the version of this kernel" \
+		"$(record_version outgoing)" "$(parameter version 1)"
 	check_same "as many functions are in the record as were preserved" \
 		"$(records outgoing function | wc -l)" "$(count $all)"
 	say "data functions $(count $all)"
@@ -45,6 +47,10 @@ first() {
 	say "phase load"
 	load_next
 	run_next_with_dma "$(dma_edu)"
+}
+
+record_version() {
+	sed -n "s/^# $1 record version \([0-9]*\) .*/\1/p" "$RECORD"
 }
 
 second() {
@@ -60,6 +66,8 @@ second() {
 
 	say "phase check"
 	say_records incoming
+	check_same "the record has the version of the previous kernel" \
+		"$(record_version incoming)" "$(parameter version 1)"
 	say "data found $(wc -l </tmp/functions)"
 	check_same "no function is bound before user space binds it" \
 		"$(bound $all $bystanders)" 0
