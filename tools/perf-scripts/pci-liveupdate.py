@@ -36,6 +36,10 @@ DAMAGE = re.compile(
     r'field="(?P<field>.*)" found=(?P<found>0x[0-9a-f]+) '
     r'rule="(?P<rule>.*)" expected=(?P<expected>0x[0-9a-f]+)'
 )
+BLOCKED = re.compile(
+    r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7] where=0x[0-9a-f]+ size=[124] "
+    r"val=0x[0-9a-f]+ old=0x[0-9a-f]+ passed=0x[0-9a-f]+ caller=\S+( \[\w+\])?"
+)
 # What perf script and the trace file say of events that did not fit.
 LOST = re.compile(r"PERF_RECORD_LOST\w*.*lost (\d+)|\[LOST (\d+) EVENTS\]")
 
@@ -56,6 +60,7 @@ class Trace:
 
     operations: list[Operation] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    blocked: int = 0
     garbled: list[str] = field(default_factory=list)
     lost: int = 0
 
@@ -72,6 +77,9 @@ class Trace:
     def _add_event(self, name: str, text: str) -> bool:
         if name == "damage":
             return self._add_damage(text)
+        if name == "blocked":
+            self.blocked += 1
+            return BLOCKED.fullmatch(text) is not None
         match = (RECORD if name == "retrieve" else FUNCTION).fullmatch(text)
         if not match or name not in PHASES:
             return False
@@ -187,6 +195,8 @@ def report(trace: Trace, top: int) -> None:
         print("\nthe record was damaged:")
         for line in trace.damage:
             print(f"  {line}")
+    if trace.blocked:
+        print(f"\nwrites that the guard refused: {trace.blocked}")
 
 
 def complain(trace: Trace) -> list[str]:
