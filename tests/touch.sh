@@ -132,7 +132,8 @@ main() {
 			traced "$dir/idle" "$base_from" "$base_to" preserve=no
 		arguments+=(--idle "$dir/idle")
 	fi
-	step "traced live update" traced "$dir/ours" "$base_from" "$base_to" ""
+	step "traced live update" traced "$dir/ours" "$base_from" "$base_to" \
+		"guard_only=$GUARD_ONLY"
 	python3 "$ROOT/tests/touch.py" "${arguments[@]}" "$dir/stock" "$dir/ours"
 }
 

@@ -150,9 +150,15 @@ one_reset_line() {
 	[ "$(dmesg | tail -n +$(($1 + 1)) | grep -ci reset)" = 1 ]
 }
 
-# attempt_reset HOW COMMAND ADDRESS
+# attempt_reset HOW COMMAND ADDRESS: without the hooks a reset reports success, and the
+# trace of the host tells whether it reached the device.
 attempt_reset() {
 	local lines
+
+	if [ "$1" = refused ] && [ "$(parameter guard_only 0)" = 1 ]; then
+		"$2" "$3"
+		return
+	fi
 
 	lines=$(dmesg | wc -l)
 	check "$2 $3 is $1" "$1" "$2" "$3"
