@@ -5,13 +5,17 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/bitfield.h>
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/kexec_handover.h>
 #include <linux/kthread.h>
+#include <linux/log2.h>
 #include <linux/pci.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/unaligned.h>
 
 #include "test_pci_liveupdate_api.h"
 
@@ -64,6 +68,39 @@ static void preserve_describes(struct kunit *test)
 		cases++;
 	}
 	KUNIT_EXPECT_EQ(test, cases, 11);
+}
+
+#define REBAR_CAP	0x100
+
+static void set_rebar(struct api_test *t, enum model_fn fn, int bar, u32 size)
+{
+	u8 *cap = t->model.fns[fn].cfg + REBAR_CAP;
+
+	put_unaligned_le32(PCI_EXT_CAP_ID_REBAR | 1 << 16, cap);
+	put_unaligned_le32(FIELD_PREP(PCI_REBAR_CTRL_BAR_IDX, bar) |
+			   FIELD_PREP(PCI_REBAR_CTRL_NBAR_MASK, 1) |
+			   FIELD_PREP(PCI_REBAR_CTRL_BAR_SIZE, size),
+			   cap + PCI_REBAR_CTRL);
+}
+
+/* While a BAR is resized, its resource still has the size from before. */
+static void preserve_resized(struct kunit *test)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct api_test *t = test->priv;
+
+	set_rebar(t, EP_A0, 2, pci_rebar_bytes_to_size(SZ_2G));
+	api_scan_all(test);
+	KUNIT_ASSERT_EQ(test, pci_resource_len(t->devs[EP_A0], 2), SZ_2G);
+	set_rebar(t, EP_A0, 2, pci_rebar_bytes_to_size(SZ_512M));
+
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	entry = test_index_entry(t->out.obj, api_key(t, EP_A0), &damage);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
+	KUNIT_EXPECT_EQ(test, entry->bar_shift[2], ilog2(SZ_512M));
+	KUNIT_EXPECT_EQ(test, entry->bar_shift[0], 34);
 }
 
 static void preserve_twice(struct kunit *test)
@@ -455,6 +492,7 @@ static void concurrent_owners(struct kunit *test)
 static struct kunit_case outgoing_cases[] = {
 	KUNIT_CASE_PARAM(preserve_sets_bridges, domain_gen_params),
 	KUNIT_CASE(preserve_describes),
+	KUNIT_CASE(preserve_resized),
 	KUNIT_CASE(preserve_twice),
 	KUNIT_CASE(unpreserve_not_held),
 	KUNIT_CASE(preserve_without_file),

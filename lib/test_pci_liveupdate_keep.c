@@ -597,7 +597,63 @@ static void keep_routing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, t->devs[RP_B]->ari_enabled);
 }
 
-/* What a quirk or the tuning of a bus asks for later */
+/* ATS, PTM, Extended Tags and MPS */
+
+/* The guard refuses ATS Enable, so the IOMMU driver must not believe in ATS. */
+static void keep_ats(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	logged_live_update(test);
+	KUNIT_EXPECT_EQ(test, t->devs[PF]->ats_cap, 0);
+	api_finish_flb(test);
+	api_remove_host(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_EQ(test, t->devs[PF]->ats_cap, 0x260);
+}
+
+static bool ptm_enabled(struct api_test *t, enum model_fn fn)
+{
+	return t->model.fns[fn].cfg[0x240 + PCI_PTM_CTRL] & PCI_PTM_CTRL_ENABLE;
+}
+
+/* EP_A1 is the only user of PTM that this kernel knows. */
+static void use_ptm(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, pci_enable_ptm(t->devs[EP_A1]), 0);
+	KUNIT_EXPECT_TRUE(test, ptm_enabled(t, RP_A));
+	pci_disable_ptm(t->devs[EP_A1]);
+	KUNIT_EXPECT_FALSE(test, ptm_enabled(t, EP_A1));
+}
+
+/* EP_A0 uses PTM too, as the previous kernel set it up. */
+static void keep_ptm_of_sibling(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	live_update_of(test, EP_A0);
+	model_put_in_use(&t->model);
+	api_scan_all(test);
+	use_ptm(test);
+	KUNIT_EXPECT_TRUE(test, ptm_enabled(t, RP_A));
+	KUNIT_EXPECT_TRUE(test, ptm_enabled(t, SW_UP));
+	KUNIT_EXPECT_TRUE(test, ptm_enabled(t, EP_A0));
+}
+
+static void change_ptm_of_sibling(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	model_put_in_use(&t->model);
+	api_scan_all(test);
+	use_ptm(test);
+	KUNIT_EXPECT_FALSE(test, ptm_enabled(t, RP_A));
+	KUNIT_EXPECT_FALSE(test, ptm_enabled(t, SW_UP));
+}
 
 static void keep_extended_tags(struct kunit *test)
 {
@@ -634,9 +690,33 @@ static void keep_payload_size(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[SW_DN_A]), 256);
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[EP_A1]), 256);
-	/* The neighbour adapts, and who is elsewhere does as it is told. */
+	/* The sibling adapts, and so do bridges that are not preserved. */
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[EP_A0]), 256);
+	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[SW_DN_B]), 256);
+	/* The bridge directly above is not preserved, the next one is. */
+	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[CONV_BR]), 256);
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[PF]), 128);
+}
+
+/* Fixups */
+
+/*
+ * The model is an Intel graphics device now. disable_igfx_irq() maps BAR 0, fails
+ * since it has no address, and says so.
+ */
+static void keep_from_intrusive_fixups(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct test_guard since;
+
+	model_set_id(&t->model, EP_A0, PCI_VENDOR_ID_INTEL, 0x0042);
+	live_update_of(test, EP_A0);
+	api_expect_logged(test, "igfx quirk");
+
+	test_guard_begin(&since);
+	api_scan_all(test);
+	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, EP_A0));
+	KUNIT_EXPECT_FALSE(test, test_logged(&since, "igfx quirk"));
 }
 
 /* Power */
@@ -776,6 +856,27 @@ static void bind_aware(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
 }
 
+/* The driver that is bound when the last file is finished goes on with DMA. */
+static void keep_master_of_bound(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	pci_set_master(t->devs[EP_A0]);
+	pci_set_master(t->devs[PF]);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	register_model_driver(test, true);
+	api_scan_all(test);
+	KUNIT_ASSERT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
+
+	api_finish_flb(test);
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_A0));
+	KUNIT_EXPECT_TRUE(test, command(t, EP_A0) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_FALSE(test, command(t, PF) & PCI_COMMAND_MASTER);
+}
+
 /* A function in D3hot is not woken up by being enumerated. */
 static void keep_power_state(struct kunit *test)
 {
@@ -828,9 +929,14 @@ static struct kunit_case keep_cases[] = {
 	KUNIT_CASE(clear_master_without_record),
 	KUNIT_CASE(clear_master_for_reboot),
 	KUNIT_CASE(keep_master_incoming),
+	KUNIT_CASE(keep_master_of_bound),
 	KUNIT_CASE(keep_routing),
+	KUNIT_CASE(keep_ats),
+	KUNIT_CASE(keep_ptm_of_sibling),
+	KUNIT_CASE(change_ptm_of_sibling),
 	KUNIT_CASE(keep_extended_tags),
 	KUNIT_CASE(keep_payload_size),
+	KUNIT_CASE(keep_from_intrusive_fixups),
 	KUNIT_CASE(keep_power),
 	KUNIT_CASE(keep_power_state),
 	KUNIT_CASE(keep_removed),

@@ -150,6 +150,7 @@ static void refuse_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, __pci_reset_function_locked(t->devs[PF]), -EBUSY);
 	device_unlock(&t->devs[PF]->dev);
 	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(bus), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_reset_bus(t->devs[PF]), -EBUSY);
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
 
 	/* The device goes on, although there is no struct pci_dev. */

@@ -19,6 +19,8 @@
 #define EXT_CAPS	0x100
 #define AER_CAP		0x180
 #define ACS_CAP		0x200
+#define PTM_CAP		0x240
+#define ATS_CAP		0x260
 
 /**
  * struct setting - A register, and what it holds while it is in use.
@@ -56,6 +58,9 @@ static const struct setting pcie_settings[] = {
 	{ AER_CAP + PCI_ERR_UNCOR_MASK, 4, 0xffffffff, PCI_ERR_UNC_POISON_TLP },
 	{ AER_CAP + PCI_ERR_COR_MASK, 4, 0xffffffff, PCI_ERR_COR_ADV_NFAT },
 	{ AER_CAP + PCI_ERR_CAP, 4, PCI_ERR_CAP_ECRC_GENE, PCI_ERR_CAP_ECRC_GENE },
+	{ PTM_CAP + PCI_PTM_CTRL, 4,
+	  PCI_PTM_CTRL_ENABLE | PCI_PTM_CTRL_ROOT | PCI_PTM_GRANULARITY_MASK,
+	  PCI_PTM_CTRL_ENABLE },
 };
 
 static const struct setting function_settings[] = {
@@ -173,8 +178,12 @@ static void add_pcie_capabilities(struct model_state *state, bool sriov)
 			   sriov ? PCI_EXT_CAP_ID_SRIOV : PCI_EXT_CAP_ID_DSN,
 			   AER_CAP);
 	add_ext_capability(cfg, AER_CAP, PCI_EXT_CAP_ID_ERR, ACS_CAP);
-	add_ext_capability(cfg, ACS_CAP, PCI_EXT_CAP_ID_ACS, 0);
+	add_ext_capability(cfg, ACS_CAP, PCI_EXT_CAP_ID_ACS, PTM_CAP);
+	add_ext_capability(cfg, PTM_CAP, PCI_EXT_CAP_ID_PTM, ATS_CAP);
+	add_ext_capability(cfg, ATS_CAP, PCI_EXT_CAP_ID_ATS, 0);
 	put_unaligned_le16(0x7f, cfg + ACS_CAP + PCI_ACS_CAP);
+	put_unaligned_le32(PCI_PTM_CAP_REQ | PCI_PTM_CAP_RES | PCI_PTM_CAP_ROOT,
+			   cfg + PTM_CAP + PCI_PTM_CAP);
 	/* Correctable errors that somebody is to see. */
 	cfg[AER_CAP + PCI_ERR_COR_STATUS] = PCI_ERR_COR_RCVR;
 	state->rw1c[AER_CAP + PCI_ERR_COR_STATUS] = 0xff;
