@@ -101,10 +101,8 @@
 #include <linux/bitops.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
-#include <linux/device/bus.h>
 #include <linux/errno.h>
 #include <linux/export.h>
-#include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/kexec.h>
 #include <linux/kho/abi/pci.h>
@@ -112,7 +110,6 @@
 #include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/of.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
@@ -867,35 +864,3 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 	    pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
 		pci_liveupdate_cleanup_incoming(dev);
 }
-
-/*
- * A device that was being enumerated when the last file finished could not be
- * found by pci_liveupdate_abandon() yet. Now it can, so one of the two sees the
- * other.
- */
-static int pci_liveupdate_bus_notify(struct notifier_block *nb,
-				     unsigned long action, void *data)
-{
-	struct pci_dev *dev = to_pci_dev(data);
-
-	if (action != BUS_NOTIFY_ADD_DEVICE ||
-	    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
-		return NOTIFY_DONE;
-
-	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (!pci_liveupdate_incoming)
-			pci_liveupdate_abandon_dev(dev);
-	}
-
-	return NOTIFY_OK;
-}
-
-static struct notifier_block pci_liveupdate_bus_nb = {
-	.notifier_call = pci_liveupdate_bus_notify,
-};
-
-static int __init pci_liveupdate_bus_init(void)
-{
-	return bus_register_notifier(&pci_bus_type, &pci_liveupdate_bus_nb);
-}
-arch_initcall(pci_liveupdate_bus_init);

@@ -218,7 +218,6 @@ bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
 				       const struct pci_function_ser *entry);
 void pci_liveupdate_clear_outgoing(struct pci_liveupdate_index *index);
 void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag);
-void pci_liveupdate_abandon_dev(struct pci_dev *dev);
 void pci_liveupdate_release_to_drivers(struct pci_dev *dev);
 void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state);
 bool pci_liveupdate_is_function(struct pci_dev *dev);

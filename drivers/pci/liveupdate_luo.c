@@ -10,6 +10,7 @@
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
+#include <linux/device/bus.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/init.h>
@@ -140,7 +141,7 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 				  cmd & ~PCI_COMMAND_MASTER);
 }
 
-void pci_liveupdate_abandon_dev(struct pci_dev *dev)
+static void pci_liveupdate_abandon_dev(struct pci_dev *dev)
 {
 	if (!pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
 		return;
@@ -183,6 +184,38 @@ static void pci_liveupdate_announce_abandoned(void)
 	}
 	schedule_work(&pci_liveupdate_release_work);
 }
+
+/*
+ * A device that was being enumerated when the last file finished could not be
+ * found by pci_liveupdate_abandon() yet. Now it can, so one of the two sees the
+ * other.
+ */
+static int pci_liveupdate_bus_notify(struct notifier_block *nb,
+				     unsigned long action, void *data)
+{
+	struct pci_dev *dev = to_pci_dev(data);
+
+	if (action != BUS_NOTIFY_ADD_DEVICE ||
+	    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
+		return NOTIFY_DONE;
+
+	scoped_guard(mutex, &pci_liveupdate_lock) {
+		if (!pci_liveupdate_incoming)
+			pci_liveupdate_abandon_dev(dev);
+	}
+
+	return NOTIFY_OK;
+}
+
+static struct notifier_block pci_liveupdate_bus_nb = {
+	.notifier_call = pci_liveupdate_bus_notify,
+};
+
+static int __init pci_liveupdate_bus_init(void)
+{
+	return bus_register_notifier(&pci_bus_type, &pci_liveupdate_bus_nb);
+}
+arch_initcall(pci_liveupdate_bus_init);
 
 /* The FLB */
 
