@@ -1,80 +1,80 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI devices across a live update: which ones are preserved.
+ * PCI live update: preserve functions across a kexec.
  */
 
 /**
  * DOC: PCI live update
  *
- * A live update replaces the kernel by kexec while devices keep working for
- * their owners. LUO carries files across, and the PCI core does its part: it
- * records which functions the outgoing kernel preserves, and lets the incoming
- * kernel know, from its first look at the bus, which functions must not be
- * disturbed. A function is named by its segment and BDF: bus numbers cannot
- * change under a device that does DMA.
+ * A live update replaces the kernel by kexec while devices keep working. LUO
+ * hands files over to the next kernel. The PCI core records the functions behind
+ * these files, so that the next kernel can avoid disturbing them when it
+ * enumerates the bus. The record identifies a function by segment and BDF: bus
+ * numbers cannot change under a device that does DMA.
  *
  * Outgoing kernel
  * ---------------
  *
  * A driver registers its LUO file handler with pci_liveupdate_register_fh().
- * When the first file of such a handler is preserved, LUO has an empty index
- * made. The handler's .preserve() callback calls
+ * LUO calls the FLB to create an empty index when it preserves the first file of
+ * such a handler. The handler's .preserve() callback calls
  * pci_liveupdate_outgoing_preserve(), which adds the function and the bridges
  * above it; its .unpreserve() callback calls
  * pci_liveupdate_outgoing_unpreserve(). The pages of the index are the record
- * that the next kernel reads. Nothing writes them once the kexec has begun: the
- * reboot notifier waits for the last writer. If the next kernel takes no record,
- * since it was loaded with kexec_load() or KHO is off, bus mastering of the
- * preserved functions is cleared as in any reboot.
+ * that the next kernel reads. They do not change after the kexec has begun: the
+ * reboot notifier waits for the last writer. The shutdown clears bus mastering of
+ * preserved functions, as in any reboot, if the next kernel takes no record
+ * because it was loaded with kexec_load() or KHO is off.
  *
  * Incoming kernel
  * ---------------
  *
- * The record is read before any bus is scanned. As a function is enumerated it
- * is compared with the record and marked, so that
+ * pci_liveupdate_init() reads the record before any bus is scanned. Enumeration
+ * compares each function with the record and marks it, so that
  * pci_liveupdate_incoming_is_preserved() is true before any driver can bind. The
  * handler's .finish() callback calls pci_liveupdate_incoming_finish(), which
- * ends the function's preservation, and with the last one below it that of a
- * bridge. When the last file is finished the record is freed.
+ * ends the preservation of the function, and of each bridge with no other
+ * preserved function below. The record is freed when the last file is finished.
  *
- * Bridges have no reference count. Below a bridge lies a contiguous range of
- * BDFs, so a bridge is released when that range is empty. Its own BDF lies in its
- * parent's range: bridges are released bottom-up.
+ * Bridges have no reference count. Functions below a bridge have a contiguous
+ * range of BDFs, so a bridge is released when that range is empty. The BDF of the
+ * bridge is in the range of its parent: bridges are released bottom-up.
  *
- * Until then the guard refuses writes to preserved devices, see
+ * The guard refuses writes to a device while it is preserved, see
  * drivers/pci/liveupdate_guard.c.
  *
  * Unhappy paths
  * -------------
  *
- * - The record as a whole is damaged, or of a version or a layout that this kernel
- *   does not know: panic, with the field, what was found and what was expected.
- *   The preserved devices do DMA, and a kernel that does not know which ones they
- *   are would give that memory and those devices away.
- * - The entry of one function is damaged: an error with the same details. That
- *   function is not treated as preserved, and its bus mastering is cleared.
- * - The previous kernel handed devices over, but LUO is off in this one: a message
- *   at the highest level. Nothing is protected then.
- * - Another device answers at a preserved BDF: an error with both identities.
- *   It is not treated as preserved. The entry stays until the end.
- * - A preserved bridge has other bus numbers: an error with both, and with the
- *   functions that cannot be reached. It is not given any numbers.
- * - A preserved function does not show up: a warning and a count, at the end of
- *   the boot. The bridges above it stay preserved until the end.
- * - The last file is finished, but some functions are not: their bus mastering is
- *   cleared unless a driver is bound, before anything can reuse the memory that
- *   they write to, with a warning and a uevent.
- * - A function is removed while it is preserved for the next kernel: a warning,
- *   and it is dropped, so that the next kernel does not wait for it.
- * - A function is removed while it is preserved by the previous kernel: if the
- *   hardware is gone it is dropped, since a device that comes next is blank. If
- *   not, it is adopted again when it is found again.
- * - The system is to be suspended or hibernated while devices are preserved on
- *   either side: refused, since that would write to them and power them off.
+ * - The record as a whole is damaged, or this kernel does not support its version
+ *   or layout: panic with the field, its value and the expected value. Preserved
+ *   devices do DMA, and a kernel that cannot identify them would hand their memory
+ *   to other users.
+ * - The entry of one function is damaged: print an error with the same details,
+ *   don't treat the function as preserved and clear its bus mastering.
+ * - The previous kernel preserved devices, but LUO is off: print a message at the
+ *   highest level. Nothing is protected.
+ * - Another device answers at a preserved BDF: print an error with both
+ *   identities and don't treat the device as preserved. The entry stays until the
+ *   last file is finished.
+ * - A preserved bridge has other bus numbers: print an error with both numbers and
+ *   the functions that cannot be reached. Don't assign numbers to the bridge.
+ * - A preserved function is not found: print a warning and a count at the end of
+ *   boot. Bridges above it stay preserved until the last file is finished.
+ * - The last file is finished, but some functions are not: print a warning, send a
+ *   uevent, and clear bus mastering of each function without a driver before the
+ *   target memory of its DMA can be reused.
+ * - A function is removed while it is preserved for the next kernel: print a
+ *   warning and drop the function, so that the next kernel does not look for it.
+ * - A function is removed while it is preserved by the previous kernel: drop it if
+ *   the hardware is gone, since a replacement has default settings. Otherwise
+ *   adopt it again when a rescan finds it.
+ * - The system suspends or hibernates while devices are preserved on either side:
+ *   refuse, since that would write to these devices and power them off.
  *
  * Not covered: the state of the IOMMU and its groups, and interrupts that arrive
- * between the kernels. IOMMU drivers switch translation off at kexec, so that the
- * first device behind an IOMMU that is preserved gets a warning.
+ * between the kernels. IOMMU drivers disable translation at kexec, so preserving
+ * the first device behind an IOMMU prints a warning.
  *
  * Locking
  * -------
@@ -86,10 +86,9 @@
  *
  *   pci_rescan_remove_lock -> pci_liveupdate_lock
  *
- * It is never held across a liveupdate_flb_*() call, and no code that can probe a
- * driver runs under it. Only the start of the kernel takes a reference to the FLB:
- * LUO copies the count of the moment into the next kernel, and a reference in
- * flight would be one that is never dropped.
+ * Don't hold it across a liveupdate_flb_*() call, or while a driver may be probed.
+ * Only pci_liveupdate_init() takes a reference to the FLB: LUO hands its current
+ * count over, and the next kernel would never drop a reference held at kexec.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -122,14 +121,14 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/pci_liveupdate.h>
 
-/* How many functions a list in the log names before it only counts. */
+/* Number of functions that a list in the log names. */
 #define LOG_LIMIT	16
 
 /* Start time for a tracepoint, 0 if it is disabled. */
 #define trace_start(event)						\
 	(trace_pci_liveupdate_##event##_enabled() ? sched_clock() : 0)
 
-/* Protects the following, and more: see drivers/pci/liveupdate.h */
+/* See drivers/pci/liveupdate.h for the data that it protects. */
 DEFINE_MUTEX(pci_liveupdate_lock);
 struct pci_liveupdate_index *pci_liveupdate_outgoing;
 struct pci_liveupdate_index *pci_liveupdate_incoming;
@@ -150,10 +149,10 @@ bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag)
 	return test_bit(flag, &dev->priv_flags);
 }
 
-/* Name some of the functions in a range, absent ones only if asked. */
+/* Log up to LOG_LIMIT functions in [start, end). */
 static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
 				      pci_ser_key_t start, pci_ser_key_t end,
-				      const char *what, bool absent)
+				      const char *text, bool absent)
 {
 	struct pci_liveupdate_slot slot;
 	unsigned int n = 0;
@@ -170,33 +169,33 @@ static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
 			break;
 		}
 		pr_warn("%04x:%02x:%02x.%d %s\n", PCI_SER_KEY_DOMAIN(key),
-			PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf), what);
+			PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf), text);
 	}
 }
 
 /**
- * pci_liveupdate_warn - Name functions of an index in the log.
+ * pci_liveupdate_warn - Log the functions of an index.
  * @index: An index.
- * @what: Text behind the address of each.
- * @absent: Name only functions that have not been found.
+ * @text: Text behind each address.
+ * @absent: Log only functions that have not been found.
  *
  * Context: The caller holds pci_liveupdate_lock.
  */
-void pci_liveupdate_warn(struct pci_liveupdate_index *index, const char *what,
+void pci_liveupdate_warn(struct pci_liveupdate_index *index, const char *text,
 			 bool absent)
 {
-	pci_liveupdate_warn_range(index, 0, U64_MAX, what, absent);
+	pci_liveupdate_warn_range(index, 0, U64_MAX, text, absent);
 }
 
 /* Functions */
 
-/* log2 of the size that a BAR decodes, 0 if its register does not decode it. */
+/* Get log2 of the BAR size, 0 if the BAR does not decode its resource. */
 static u8 pci_liveupdate_bar_shift(struct pci_dev *dev, int bar)
 {
 	const struct resource *res = &dev->resource[bar];
 	int size = -ENOENT;
 
-	/* A resource is not up to date while its BAR is being resized */
+	/* The resource is stale while the BAR is being resized */
 	if (bar < PCI_STD_NUM_BARS && dev->hdr_type == PCI_HEADER_TYPE_NORMAL)
 		size = pci_rebar_get_current_size(dev, bar);
 	if (size >= 0)
@@ -230,10 +229,10 @@ static struct pci_function_ser pci_liveupdate_describe(struct pci_dev *dev)
 }
 
 /*
- * The next kernel must give the segment the same number, and find the host bridge
- * set up. On x86 only Hyper-V has domain_nr set, and VMD takes any free number.
- * Elsewhere firmware sets host bridges up that ACPI describes, of which Hyper-V's
- * is none, and those of the generic drivers. Other drivers reset theirs.
+ * The next kernel must assign the same number to the segment, and must not reset
+ * the host bridge. On x86 only Hyper-V sets domain_nr, and VMD uses any free
+ * number. On other architectures firmware sets up host bridges of ACPI (Hyper-V's
+ * is not one of these) and of the generic drivers. Other drivers reset theirs.
  */
 VISIBLE_IF_KUNIT bool pci_liveupdate_host_is_stable(struct pci_bus *bus)
 {
@@ -256,7 +255,7 @@ VISIBLE_IF_KUNIT bool pci_liveupdate_host_is_stable(struct pci_bus *bus)
 #endif
 }
 
-/* Translated requests would be lost once the IOMMU does not know the device. */
+/* The IOMMU drops translated requests after it has forgotten the device. */
 static bool pci_liveupdate_uses_ats(struct pci_dev *dev)
 {
 #ifdef CONFIG_PCI_ATS
@@ -305,9 +304,8 @@ static int pci_liveupdate_check_function(struct pci_dev *dev)
 /* Bridges */
 
 /*
- * Bus numbers below must be a range of those below the parent, or else bridges
- * could not be released by range. And the bridge must have the numbers that this
- * kernel believes, since the next kernel can only look at the bridge.
+ * Releasing bridges by range requires bus numbers nested in the parent's. The
+ * registers must hold these numbers: the next kernel reads them from there.
  */
 static int pci_liveupdate_check_bridge(struct pci_dev *bridge)
 {
@@ -345,8 +343,8 @@ static bool pci_liveupdate_any_below(struct pci_liveupdate_index *index,
 }
 
 /*
- * The device is no longer preserved on the side of @flag. An incoming one may be
- * suspended again.
+ * End preservation on the side of @flag, and drop the reference that prevents
+ * runtime suspend of an incoming device.
  */
 void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag)
 {
@@ -428,7 +426,7 @@ static int pci_liveupdate_add_with_bridges(struct pci_dev *dev)
 	return 0;
 }
 
-/* Reasons not to preserve a function that may come and go. */
+/* Check conditions that change over the life of a device. */
 static int pci_liveupdate_check_state(struct pci_dev *dev)
 {
 	lockdep_assert_held(&pci_liveupdate_lock);
@@ -491,11 +489,11 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
  * pci_liveupdate_outgoing_preserve - Preserve a function for the next kernel.
  * @dev: A function with a type 0 header that is not a VF.
  *
- * From this call on the function, and the bridges above it, are in the record
- * that the next kernel reads. To be called by the .preserve() callback of a LUO
- * file handler that is registered with pci_liveupdate_register_fh().
+ * Adds the function and the bridges above it to the record for the next kernel.
+ * Call it from the .preserve() callback of a LUO file handler that is registered
+ * with pci_liveupdate_register_fh().
  *
- * Context: Process context. May sleep. @dev is bound to the driver that calls.
+ * Context: Process context. May sleep. @dev is bound to the calling driver.
  * Return: 0, or with nothing changed:
  *         -EINVAL if @dev is a VF, a bridge or a CardBus bridge;
  *         -EOPNOTSUPP if live update is off, if VFs are enabled or being enabled,
@@ -505,10 +503,9 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
  *         its host bridge is set up by a driver of its own;
  *         -ENOENT if no file of a registered handler is being preserved;
  *         -ENODEV if @dev is being removed;
- *         -EBUSY if it is preserved already: there is one bit for a function,
- *         and the first of two owners to let go would drop it for both; if the
- *         previous kernel preserved it and it is not finished; or if bus numbers
- *         are being assigned;
+ *         -EBUSY if @dev is already preserved, since a function has one bit and
+ *         cannot have two owners; if the previous kernel preserved @dev and it is
+ *         not finished; or if bus numbers are being assigned;
  *         -ESHUTDOWN if the kexec has begun;
  *         -ENOMEM if there is no memory.
  */
@@ -544,12 +541,12 @@ static int pci_liveupdate_unpreserve_dev(struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_outgoing_unpreserve - Take a preservation back.
- * @dev: A function that pci_liveupdate_outgoing_preserve() was successful for.
+ * pci_liveupdate_outgoing_unpreserve - Undo pci_liveupdate_outgoing_preserve().
+ * @dev: A function preserved by pci_liveupdate_outgoing_preserve().
  *
- * Bridges above that carry nothing else are released as well. A call for a
- * device that is not preserved changes nothing and is warned of: after a removal
- * and a rescan the function may belong to another driver.
+ * Releases each bridge above with no other preserved function below. If @dev is
+ * not preserved, prints a warning and changes nothing: after removal and rescan
+ * the function may belong to another driver.
  *
  * Context: Process context. May sleep.
  */
@@ -564,7 +561,7 @@ void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_unpreserve);
 
 /**
- * pci_liveupdate_clear_outgoing - Preserve nothing for the next kernel any more.
+ * pci_liveupdate_clear_outgoing - Drop all functions for the next kernel.
  * @index: The outgoing index, which may still have functions.
  *
  * Context: Process context. The caller holds pci_liveupdate_lock.
@@ -613,7 +610,7 @@ bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
  * @dev: A device.
  *
  * Context: The caller holds pci_liveupdate_lock.
- * Return: The entry, or NULL if there is none, or none any more.
+ * Return: The entry, or NULL if the record has no valid entry of @dev.
  */
 const struct pci_function_ser *pci_liveupdate_incoming_entry(struct pci_dev *dev)
 {
@@ -633,7 +630,7 @@ const struct pci_function_ser *pci_liveupdate_incoming_entry(struct pci_dev *dev
 	return IS_ERR(entry) ? NULL : entry;
 }
 
-/* First key, and the one behind the last, of functions below a bridge. */
+/* Get the range [start, end) of keys of functions below a bridge. */
 static void pci_liveupdate_range_below(struct pci_dev *bridge,
 				       const struct pci_function_ser *entry,
 				       pci_ser_key_t *start, pci_ser_key_t *end)
@@ -644,7 +641,6 @@ static void pci_liveupdate_range_below(struct pci_dev *bridge,
 	*end = PCI_SER_KEY(domain, PCI_DEVID(entry->subordinate, 0xff)) + 1;
 }
 
-/* A bridge that forwards to other buses than it did, or to none. */
 static void pci_liveupdate_report_lost_numbers(struct pci_dev *bridge,
 					       const struct pci_function_ser *entry)
 {
@@ -665,9 +661,8 @@ static void pci_liveupdate_report_lost_numbers(struct pci_dev *bridge,
 }
 
 /*
- * Without its entry a function is not protected: it must not write to memory that
- * this kernel is about to use. Through a bridge other functions write as well, and
- * they are protected.
+ * Stop DMA of a function without a valid entry: its memory is not protected.
+ * Don't stop a bridge: protected functions below it do DMA.
  */
 static void pci_liveupdate_stop_damaged(struct pci_dev *dev,
 					const struct pci_liveupdate_damage *damage)
@@ -682,7 +677,7 @@ static void pci_liveupdate_stop_damaged(struct pci_dev *dev,
 		damage->expected, function ? ", bus mastering is cleared" : "");
 }
 
-/* Mark a device that is in the record, if it is the one that was recorded. */
+/* Mark a device if it matches its entry in the record. */
 static int pci_liveupdate_adopt(struct pci_dev *dev,
 				const struct pci_liveupdate_slot *slot)
 {
@@ -720,10 +715,10 @@ static int pci_liveupdate_adopt(struct pci_dev *dev,
 }
 
 /**
- * pci_liveupdate_setup_device - Look a device up that is being enumerated.
- * @dev: A device whose address, identity and cfg_size are known.
+ * pci_liveupdate_setup_device - Look up a device that is being enumerated.
+ * @dev: A device with valid address, identity and cfg_size.
  *
- * Context: Process context, before anything is written to @dev. May sleep.
+ * Context: Process context, before the first write to @dev. May sleep.
  */
 void pci_liveupdate_setup_device(struct pci_dev *dev)
 {
@@ -731,7 +726,7 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 	u64 start;
 	int err;
 
-	/* It becomes NULL at any time, but anything else only before the scan. */
+	/* Set before the first scan, and cleared at any time */
 	if (!READ_ONCE(pci_liveupdate_incoming))
 		return;
 
@@ -748,12 +743,11 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_incoming_is_preserved - Ask whether a device must be left alone.
+ * pci_liveupdate_incoming_is_preserved - Check if the previous kernel preserved a device.
  * @dev: A function or a bridge.
  *
  * Context: Any.
- * Return: true if the previous kernel preserved @dev: from enumeration until it is
- *         finished.
+ * Return: true from enumeration of a preserved device until it is finished.
  */
 bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 {
@@ -784,11 +778,11 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev)
 
 /**
  * pci_liveupdate_incoming_finish - End the preservation of a function.
- * @dev: A function that pci_liveupdate_incoming_is_preserved() is true for.
+ * @dev: A function for which pci_liveupdate_incoming_is_preserved() is true.
  *
- * From now on the PCI core treats @dev as any other device, but for settings that
- * others depend on. Bridges above that carry nothing else are released as well. A
- * call for a device that is not preserved changes nothing and is warned of.
+ * The PCI core then treats @dev like any other device, except for settings that
+ * other devices depend on. Releases each bridge above with no other preserved
+ * function below. If @dev is not preserved, prints a warning and changes nothing.
  *
  * Context: Process context. May sleep.
  */
@@ -804,7 +798,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_finish);
 
 /* Removal */
 
-/* With a bridge that is gone, everything recorded below it is gone as well. */
+/* Drop all functions in the recorded range of a bridge that is gone. */
 static void pci_liveupdate_drop_below(struct pci_dev *bridge)
 {
 	const struct pci_function_ser *entry = pci_liveupdate_incoming_entry(bridge);
@@ -843,9 +837,8 @@ static void pci_liveupdate_cleanup_incoming(struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_cleanup_device - Let go of a device that is being removed.
- * @dev: A device that pci_dev_test_and_set_removed() was called for, and below
- *       which there is nothing any more.
+ * pci_liveupdate_cleanup_device - Drop a device that is being removed.
+ * @dev: A device after pci_dev_test_and_set_removed(), with no devices below.
  *
  * Context: Process context. May sleep.
  */
@@ -864,3 +857,4 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 	    pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
 		pci_liveupdate_cleanup_incoming(dev);
 }
+

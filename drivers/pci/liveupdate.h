@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The calls of the PCI core that keep preserved devices working.
+ * PCI live update: functions for the PCI core, which keep preserved devices working.
  */
 
 #ifndef _DRIVERS_PCI_LIVEUPDATE_H
@@ -15,17 +15,17 @@ struct mutex;
 struct pci_function_ser;
 struct pci_liveupdate_index;
 
-/* Any of these bits in priv_flags, and the guard looks at a write. */
+/* Bits in priv_flags of devices for which the guard checks writes */
 #define PCI_DEV_LIVEUPDATE_GUARDED	(BIT(PCI_DEV_LIVEUPDATE_OUTGOING) | \
 					 BIT(PCI_DEV_LIVEUPDATE_INCOMING) | \
 					 BIT(PCI_DEV_LIVEUPDATE_ADOPTED))
 
 /**
- * pci_dev_is_guarded - Ask whether the guard must look at writes to a device.
+ * pci_dev_is_guarded - Check if the guard must check writes to a device.
  * @dev: A device.
  *
  * Context: Any.
- * Return: true if @dev is preserved on either side, or was when it was
+ * Return: true if @dev is preserved on either side, or was preserved when it was
  *         enumerated.
  */
 static inline bool pci_dev_is_guarded(const struct pci_dev *dev)
@@ -35,14 +35,14 @@ static inline bool pci_dev_is_guarded(const struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_hands_off - Ask whether the PCI core must leave a device alone.
- * @dev: A device that pci_liveupdate_setup_device() was called for.
+ * pci_liveupdate_hands_off - Check if the PCI core must leave a device alone.
+ * @dev: A device after pci_liveupdate_setup_device().
  *
- * The guard refuses writes to such a device anyway. This is for code that would
- * draw a wrong conclusion from a refused write, or wait for its effect.
+ * For code that misinterprets a refused write or waits for its effect. Other code
+ * need not ask: the guard refuses its writes.
  *
  * Context: Any.
- * Return: true if the previous kernel preserved @dev, and it is not finished.
+ * Return: true if the previous kernel preserved @dev and it is not finished.
  */
 static inline bool pci_liveupdate_hands_off(const struct pci_dev *dev)
 {
@@ -52,11 +52,11 @@ static inline bool pci_liveupdate_hands_off(const struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_adopted - Ask whether a device has settings of another kernel.
- * @dev: A device that pci_liveupdate_setup_device() was called for.
+ * pci_liveupdate_adopted - Check if a device has settings of the previous kernel.
+ * @dev: A device after pci_liveupdate_setup_device().
  *
- * Settings that other devices depend on, such as routing, stay as they are for
- * longer than pci_liveupdate_hands_off() is true.
+ * Settings that other devices depend on, such as routing, remain after @dev is
+ * finished and pci_liveupdate_hands_off() is false.
  *
  * Context: Any.
  * Return: true if @dev was preserved when it was enumerated.
@@ -198,16 +198,16 @@ static inline bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
  */
 extern struct mutex pci_liveupdate_lock;
 
-/* Functions preserved for the next kernel; NULL if no file asks for it. */
+/* Functions preserved for the next kernel, NULL if LUO preserves no file of theirs */
 extern struct pci_liveupdate_index *pci_liveupdate_outgoing;
 
-/* Functions of the previous kernel; NULL if none, or once finished. */
+/* Functions preserved by the previous kernel, NULL if none or all files are finished */
 extern struct pci_liveupdate_index *pci_liveupdate_incoming;
 
-/* The kexec has begun, and the next kernel gets the record. */
+/* The kexec has begun, and the next kernel takes the record */
 extern bool pci_liveupdate_handing_over;
 
-/* Number of bridges that are being given bus numbers. */
+/* Number of bridges that are being renumbered */
 extern unsigned int pci_liveupdate_renumbering;
 
 const struct pci_function_ser *
@@ -223,7 +223,7 @@ void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state);
 bool pci_liveupdate_is_function(struct pci_dev *dev);
 bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag);
 bool pci_liveupdate_is_contained(struct pci_dev *bridge);
-void pci_liveupdate_warn(struct pci_liveupdate_index *index, const char *what,
+void pci_liveupdate_warn(struct pci_liveupdate_index *index, const char *text,
 			 bool absent);
 int pci_liveupdate_remember_segments(struct pci_liveupdate_index *index);
 void pci_liveupdate_guard_init(struct pci_dev *dev);
@@ -236,7 +236,7 @@ extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 extern const struct liveupdate_flb_ops pci_liveupdate_foreign_ops;
 extern struct notifier_block pci_liveupdate_pm_nb;
 extern struct notifier_block pci_liveupdate_reboot_nb;
-void pci_liveupdate_refuse_record(const char *why);
+void pci_liveupdate_refuse_record(const char *reason);
 bool pci_liveupdate_host_is_stable(struct pci_bus *bus);
 #endif
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI live update: the calls of LUO, and the start and the end of the kernel.
+ * PCI live update: FLB callbacks, boot and reboot.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -39,34 +39,31 @@
 
 bool pci_liveupdate_handing_over;
 
-/*
- * The one place where this gives up. The text names the field of the record,
- * what was found and what was expected.
- */
-VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *why)
+/* LUO panics as well if it cannot restore its state, see luo_restore_fail(). */
+VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *reason)
 {
-	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_refuse_record, why);
+	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_refuse_record, reason);
 
-	panic("PCI: liveupdate: cannot use the record of preserved devices: %s; they do DMA, and going on would corrupt memory\n",
-	      why);
+	panic("PCI: liveupdate: cannot use the record of preserved devices: %s; continuing would let their DMA corrupt memory\n",
+	      reason);
 }
 
 static void pci_liveupdate_refuse_damage(const struct pci_liveupdate_damage *damage)
 {
 	char segment[32] = "";
-	char why[160];
+	char reason[160];
 
 	trace_pci_liveupdate_damage(NULL, damage);
 	if (damage->in_segment)
 		snprintf(segment, sizeof(segment), " of segment %04x",
 			 damage->domain);
-	snprintf(why, sizeof(why), "%s%s is %#llx, expected %s %#llx",
+	snprintf(reason, sizeof(reason), "%s%s is %#llx, expected %s %#llx",
 		 damage->field, segment, damage->found, damage->rule,
 		 damage->expected);
-	pci_liveupdate_refuse_record(why);
+	pci_liveupdate_refuse_record(reason);
 }
 
-/* Functions that are not finished */
+/* Release and abandon functions */
 
 void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state)
 {
@@ -75,7 +72,7 @@ void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state)
 	kobject_uevent_env(&dev->dev.kobj, KOBJ_CHANGE, envp);
 }
 
-/* Let drivers bind that were not allowed to. */
+/* Probe drivers that pci_liveupdate_forbids_driver() has refused. */
 static void pci_liveupdate_release_work_fn(struct work_struct *work)
 {
 	struct pci_dev *dev = NULL;
@@ -96,7 +93,7 @@ static DECLARE_WORK(pci_liveupdate_release_work, pci_liveupdate_release_work_fn)
  * pci_liveupdate_release_to_drivers - Let any driver bind to a function again.
  * @dev: A function without a driver.
  *
- * Context: Any. Drivers are probed later, without any lock of the caller.
+ * Context: Any. A work item probes the drivers.
  */
 void pci_liveupdate_release_to_drivers(struct pci_dev *dev)
 {
@@ -104,7 +101,7 @@ void pci_liveupdate_release_to_drivers(struct pci_dev *dev)
 	schedule_work(&pci_liveupdate_release_work);
 }
 
-/* A function that was removed through sysfs: there is no struct pci_dev. */
+/* Clear bus mastering of a function that was removed through sysfs. */
 static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 				       pci_ser_key_t key)
 {
@@ -154,7 +151,7 @@ static void pci_liveupdate_abandon_dev(struct pci_dev *dev)
 	set_bit(PCI_DEV_LIVEUPDATE_RELEASED, &dev->priv_flags);
 }
 
-/* Stop functions that are not finished: their memory is not protected any longer. */
+/* Stop functions that are not finished before their memory can be reused. */
 static void pci_liveupdate_abandon(struct pci_liveupdate_index *index)
 {
 	struct pci_dev *dev = NULL;
@@ -186,9 +183,9 @@ static void pci_liveupdate_announce_abandoned(void)
 }
 
 /*
- * A device that was being enumerated when the last file finished could not be
- * found by pci_liveupdate_abandon() yet. Now it can, so one of the two sees the
- * other.
+ * If the last file is finished while a device is being enumerated,
+ * pci_liveupdate_abandon() may not find the device. Abandon it here: it is on the
+ * bus by now.
  */
 static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 				     unsigned long action, void *data)
@@ -217,7 +214,7 @@ static int __init pci_liveupdate_bus_init(void)
 }
 arch_initcall(pci_liveupdate_bus_init);
 
-/* The FLB */
+/* FLB callbacks */
 
 static int pci_liveupdate_flb_preserve(struct liveupdate_flb_op_args *args)
 {
@@ -228,7 +225,7 @@ static int pci_liveupdate_flb_preserve(struct liveupdate_flb_op_args *args)
 	if (IS_ERR(index))
 		return PTR_ERR(index);
 
-	/* For a next kernel whose LUO is off, see pci_liveupdate_warn_luo_off() */
+	/* pci_liveupdate_warn_luo_off() reads this if LUO is off in the next kernel */
 	err = kho_add_subtree(PCI_LUO_FLB_COMPATIBLE, index->ser,
 			      sizeof(*index->ser));
 	if (err) {
@@ -259,7 +256,7 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_index *index;
-	/* It is too early for other clocks. */
+	/* ktime_get() has a resolution of a jiffy this early */
 	u64 start = sched_clock();
 	int err;
 
@@ -302,7 +299,7 @@ static void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
 
 	if (abandoned)
 		pci_liveupdate_announce_abandoned();
-	pr_info("all files are finished, no device is preserved by the previous kernel any more\n");
+	pr_info("all files are finished, no device of the previous kernel is preserved any more\n");
 	pci_liveupdate_index_destroy(index);
 }
 
@@ -321,10 +318,10 @@ static struct liveupdate_flb pci_liveupdate_flb = {
 
 /**
  * pci_liveupdate_register_fh - Register a file handler that preserves functions.
- * @fh: A handler that liveupdate_register_file_handler() was called for.
+ * @fh: A handler after liveupdate_register_file_handler().
  *
  * Context: Process context. May sleep.
- * Return: 0, or what liveupdate_register_flb() returns, such as:
+ * Return: 0, or an errno of liveupdate_register_flb(), such as:
  *         -EOPNOTSUPP if live update is off;
  *         -EEXIST if @fh is registered already;
  *         -ENOMEM if there is no memory.
@@ -352,16 +349,16 @@ int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unregister_fh);
 
-/* Start of the kernel */
+/* Boot */
 
 static int pci_liveupdate_foreign_retrieve(struct liveupdate_flb_op_args *args)
 {
-	char why[160];
+	char reason[160];
 
-	snprintf(why, sizeof(why),
+	snprintf(reason, sizeof(reason),
 		 "its name is \"%s\", a layout of other kernels, expected \"%s\"",
 		 args->flb->compatible, PCI_LUO_FLB_COMPATIBLE);
-	pci_liveupdate_refuse_record(why);
+	pci_liveupdate_refuse_record(reason);
 	return -EPROTONOSUPPORT;
 }
 
@@ -370,15 +367,15 @@ VISIBLE_IF_KUNIT const struct liveupdate_flb_ops pci_liveupdate_foreign_ops = {
 };
 
 /*
- * Kernels with another implementation hand their record over under these names.
- * LUO ignores FLBs that nobody retrieves, so retrieve these to detect them.
+ * Names of records of other implementations. LUO ignores an FLB if no code
+ * retrieves it, so retrieve these to detect them.
  */
 static struct liveupdate_flb pci_liveupdate_foreign[] __initdata = {
 	{ .ops = &pci_liveupdate_foreign_ops, .compatible = "pci" },
 	{ .ops = &pci_liveupdate_foreign_ops, .compatible = "pci-v1" },
 };
 
-/* LUO has freed its own state by now, so KHO is asked. */
+/* With LUO off only KHO finds the record. */
 static void __init pci_liveupdate_warn_luo_off(void)
 {
 	struct pci_ser *root;
@@ -391,13 +388,13 @@ static void __init pci_liveupdate_warn_luo_off(void)
 
 	root = phys_to_virt(pa);
 	if (root->nr_devices)
-		pr_emerg("live update is off, and %llu devices that the previous kernel preserved do DMA unprotected; boot with liveupdate=on\n",
+		pr_emerg("live update is off: DMA of %llu devices that the previous kernel preserved is unprotected; boot with liveupdate=on\n",
 			 root->nr_devices);
 }
 
-/* End of the kernel */
+/* Reboot and suspend */
 
-/* kexec_load() has no way to hand memory over, and kho=off does not either. */
+/* Only kexec_file_load() passes memory to the next kernel, unless KHO is off. */
 static bool pci_liveupdate_image_takes_record(void)
 {
 	return kexec_image && kexec_image->kho.fdt;
@@ -407,8 +404,8 @@ static int pci_liveupdate_reboot(struct notifier_block *nb, unsigned long action
 				 void *data)
 {
 	/*
-	 * A writer that has seen kexec_in_progress clear holds the lock until
-	 * it is done. Once the lock was free, the record stays as it is.
+	 * Writers check kexec_in_progress under the lock: the record does not
+	 * change after this has acquired the lock.
 	 */
 	guard(mutex)(&pci_liveupdate_lock);
 
@@ -432,7 +429,7 @@ VISIBLE_IF_KUNIT struct notifier_block pci_liveupdate_reboot_nb = {
 	.notifier_call = pci_liveupdate_reboot,
 };
 
-/* Resuming writes to all devices, and suspending powers them off. */
+/* Suspending powers devices off, and resuming writes to them. */
 static int pci_liveupdate_pm(struct notifier_block *nb, unsigned long action,
 			     void *data)
 {
@@ -466,8 +463,8 @@ static int __init pci_liveupdate_init(void)
 	}
 
 	/*
-	 * LUO took the count of files over with the record. From here on each
-	 * file holds its own reference, and this one must not outlive them.
+	 * LUO restored the count of files with the record: the files keep the
+	 * FLB, and the last one must free it.
 	 */
 	if (!err)
 		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
@@ -483,7 +480,7 @@ static int __init pci_liveupdate_init(void)
 }
 core_initcall(pci_liveupdate_init);
 
-/* By now the buses that are there at boot have been scanned. */
+/* Boot has scanned its buses by now. */
 static int __init pci_liveupdate_count_found(void)
 {
 	u64 count, found;
