@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI live update: keep preserved devices as they are.
+ * PCI live update: refuse writes to configuration space of preserved devices.
  */
 
 /**
  * DOC: PCI live update guard
  *
- * Preserved devices must stay as they are, whatever code of the kernel or user
- * space tries to write to their configuration space. The guard stands in
- * pci_write_config_byte(), _word() and _dword(), and in pci_user_write_config_*():
- * no write reaches a preserved device unless a rule lets it through.
+ * The kernel and user space must not change the configuration space of preserved
+ * devices. The guard checks writes in pci_write_config_byte(), _word() and
+ * _dword() and in pci_user_write_config_*(), and lets a write pass only if a rule
+ * allows it.
  *
- * - A function is closed while the previous kernel's preservation of it is not
- *   finished and no driver is bound, and once the kexec has begun if it is
- *   preserved for the next kernel. Nothing passes. A bound driver opens it.
+ * - A function that the previous kernel preserved is closed until a driver binds
+ *   or the function is finished. A function preserved for the next kernel is
+ *   closed after the kexec has begun. No write passes to a closed function.
  * - A bridge above such a function is closed until the last function below is
- *   finished. guard_rows[] lists the bits that pass: status bits, and bits that
- *   the port services own.
- * - Settings that other devices depend on, guard_kept_rows[], stay as they were
- *   found for as long as there is the struct pci_dev. After a reset of a device
- *   that was preserved, a write to such a register restores them.
+ *   finished. guard_rows[] lists the bits that pass: status bits and bits that
+ *   port services own.
+ * - Settings that other devices depend on, guard_kept_rows[], keep their values
+ *   for the life of the struct pci_dev. If an adopted device is reset, the next
+ *   write to such a register restores them.
  *
- * Bits of a closed bridge are of one of four classes: they pass, they are kept,
- * they are written as 0 since they act, or they may be set and not cleared, since
- * drivers turn on decoding and bus mastering of the bridges above their device.
- * A write that is partly refused is merged with the bits that the register has,
- * which takes a read. RW1C bits that do not pass are written as 0.
+ * Bits of a closed bridge have one of four classes: they pass; they are kept; they
+ * are written as 0, since writing 1 triggers an action; or they may be set but not
+ * cleared, since drivers enable decoding and bus mastering of bridges above their
+ * device. The guard reads the register to merge a partly refused write with the
+ * current bits. RW1C bits that do not pass are written as 0.
  *
- * A refused write is counted on the device and traced if it would have changed
- * something. User space gets -EBUSY. A write of the kernel that would have changed
- * nothing is successful without being done.
+ * A refused write that would have changed bits is counted on the device and
+ * traced. User space gets -EBUSY. A refused write of the kernel is successful if
+ * it would not have changed bits.
  *
- * The guard makes preserved devices safe, and drivers/pci/liveupdate_hooks.c keeps
- * the state of the PCI core true: code that reads back a register it wrote, or
- * waits for an effect, must ask first.
+ * The guard protects the devices. drivers/pci/liveupdate_hooks.c keeps the state
+ * of the PCI core consistent with them: code that reads back a register after
+ * writing it, or waits for the effect of the write, must check first.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -88,12 +88,12 @@ enum guard_cap {
 static_assert(NR_GUARD_CAPS == PCI_LIVEUPDATE_NR_CAPS);
 
 /**
- * struct guard_row - Bits of a closed bridge that are not just kept.
+ * struct guard_row - Classes of bits of a closed bridge; other bits are kept.
  * @cap:  &enum guard_cap.
- * @pos:  Offset of a dword from there.
+ * @pos:  Offset of the dword in the group of registers.
  * @pass: Bits that software may write.
- * @zero: Bits that act when they are written as 1; written as 0.
- * @set:  Bits that may be set and not cleared.
+ * @zero: Bits that trigger an action when written as 1; written as 0.
+ * @set:  Bits that software may set but not clear.
  * @rw1c: Bits that are cleared by writing 1. Also used for functions.
  */
 struct guard_row {
@@ -107,7 +107,7 @@ struct guard_row {
 
 /* Sections are those of the PCI Express Base Specification, Revision 6.0. */
 static const struct guard_row guard_rows[] = {
-	/* 7.5.1.1.3 Command, 7.5.1.1.4 Status: INTx Disable is the port driver's */
+	/* 7.5.1.1.3 Command, 7.5.1.1.4 Status: the port driver owns INTx Disable */
 	{ GUARD_HEADER, PCI_COMMAND,
 	  .pass = HIGH_HALF | PCI_COMMAND_INTX_DISABLE,
 	  .set = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER,
@@ -121,14 +121,14 @@ static const struct guard_row guard_rows[] = {
 	{ GUARD_PM, PCI_PM_CTRL, .rw1c = PCI_PM_CTRL_PME_STATUS },
 	/* 7.5.3.5 Device Status */
 	{ GUARD_EXP, PCI_EXP_DEVCTL, .pass = HIGH_HALF, .rw1c = HIGH_HALF },
-	/* 7.5.3.7 Link Control: interrupts of bandwidth changes; 7.5.3.8 Link Status */
+	/* 7.5.3.7 Link Control: bandwidth interrupts; 7.5.3.8 Link Status */
 	{ GUARD_EXP, PCI_EXP_LNKCTL,
 	  .pass = HIGH_HALF | PCI_EXP_LNKCTL_LBMIE | PCI_EXP_LNKCTL_LABIE,
 	  .zero = PCI_EXP_LNKCTL_RL,
 	  .rw1c = (u32)(PCI_EXP_LNKSTA_LBMS | PCI_EXP_LNKSTA_LABS) << 16 },
 	/*
-	 * 7.5.3.10 Slot Control: notification and indicators, neither the power
-	 * controller nor the interlock; 7.5.3.11 Slot Status
+	 * 7.5.3.10 Slot Control: notification and indicators, but not the power
+	 * controller and the interlock; 7.5.3.11 Slot Status
 	 */
 	{ GUARD_SLOT, 0,
 	  .pass = HIGH_HALF | PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_PFDE |
@@ -160,7 +160,7 @@ static const struct guard_row guard_rows[] = {
 	  .pass = ALL_BITS, .rw1c = ALL_BITS },
 	/* 7.9.15.2 PTM Control: a driver below may ask for PTM */
 	{ GUARD_PTM, PCI_PTM_CTRL, .set = PCI_PTM_CTRL_ENABLE | PCI_PTM_CTRL_ROOT },
-	/* 7.9.14.3 DPC Control but its trigger, 7.9.14.4 DPC Status */
+	/* 7.9.14.3 DPC Control except its trigger, 7.9.14.4 DPC Status */
 	{ GUARD_DPC, PCI_EXP_DPC_CAP,
 	  .pass = HIGH_HALF & ~DPC_TRIGGER, .zero = DPC_TRIGGER },
 	{ GUARD_DPC, PCI_EXP_DPC_STATUS, .pass = LOW_HALF, .rw1c = LOW_HALF },
@@ -169,11 +169,11 @@ static const struct guard_row guard_rows[] = {
 };
 
 /**
- * struct guard_kept_row - Bits that others depend on, once a device is adopted.
+ * struct guard_kept_row - Bits of an adopted device that other devices depend on.
  * @cap:    &enum guard_cap.
- * @pos:    Offset of a dword from there.
+ * @pos:    Offset of the dword in the group of registers.
  * @bits:   The bits.
- * @bridge: Only those of a bridge.
+ * @bridge: Only bridges keep them.
  */
 struct guard_kept_row {
 	u8 cap;
@@ -186,14 +186,14 @@ static const struct guard_kept_row guard_kept_rows[] = {
 	/* 7.5.3.4 Device Control: TLPs of the current MPS are in flight */
 	{ GUARD_EXP, PCI_EXP_DEVCTL,
 	  PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_EXT_TAG },
-	/* 7.7.11.3 ACS Control: routes DMA, and IOMMU groups follow from it */
+	/* 7.7.11.3 ACS Control: routes DMA and determines IOMMU groups */
 	{ GUARD_ACS, PCI_ACS_CAP, HIGH_HALF },
 	/* 7.7.11.4 Egress Control Vector */
 	{ GUARD_ACS_EGRESS, 0, ALL_BITS },
-	/* 7.5.3.7 Link Control: both ends of the link have the same */
+	/* 7.5.3.7 Link Control: both ends of the link must agree */
 	{ GUARD_EXP, PCI_EXP_LNKCTL,
 	  PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC, true },
-	/* 7.5.3.16 Device Control 2: functions below have ARI numbers, send LTR */
+	/* 7.5.3.16 Device Control 2: functions below use ARI and send LTR */
 	{ GUARD_EXP2, 0, PCI_EXP_DEVCTL2_ARI | PCI_EXP_DEVCTL2_LTR_EN, true },
 	/* 7.8.3.3, 7.8.3.4 L1 PM Substates Control 1 and 2 */
 	{ GUARD_L1SS, PCI_L1SS_CTL1, ALL_BITS, true },
@@ -202,7 +202,7 @@ static const struct guard_kept_row guard_kept_rows[] = {
 
 static_assert(ARRAY_SIZE(guard_kept_rows) == PCI_LIVEUPDATE_NR_KEPT);
 
-/* Bits of one write, by class; bits of no class are kept as they are. */
+/* Bits of one write by class; bits without a class keep their current value */
 struct guard_masks {
 	u32 pass;
 	u32 zero;
@@ -218,8 +218,8 @@ static bool guard_is_bridge(const struct pci_dev *dev)
 }
 
 /*
- * ->driver is set just before .probe() is called, and cleared if that fails:
- * writes of the PCI core and of the IOMMU driver on the way there are refused.
+ * local_pci_probe() sets ->driver just before .probe() and clears it if .probe()
+ * fails: earlier writes of the PCI core and the IOMMU driver are refused.
  */
 static bool guard_is_closed(const struct pci_dev *dev)
 {
@@ -233,7 +233,7 @@ static bool guard_is_closed(const struct pci_dev *dev)
 	       (guard_is_bridge(dev) || !READ_ONCE(dev->driver));
 }
 
-/* Whether @dev has the registers of a row at the dword at @where. */
+/* Check if a row describes the dword of @dev at @where. */
 static bool guard_row_is_at(const struct pci_dev *dev, u8 cap, u8 pos, int where)
 {
 	u16 base = dev->liveupdate_guard.caps[cap];
@@ -257,7 +257,7 @@ static void guard_add_row(const struct pci_dev *dev, const struct guard_row *row
 	masks->set |= row->set;
 }
 
-/* The secondary bus reset that pci_liveupdate_allow_bus_reset() has allowed. */
+/* Check if a write may be the reset that pci_liveupdate_allow_bus_reset() allowed. */
 static bool guard_passes_reset(const struct pci_dev *dev, int where)
 {
 	return ALIGN_DOWN(where, 4) == ALIGN_DOWN(PCI_BRIDGE_CONTROL, 4) &&
@@ -265,7 +265,7 @@ static bool guard_passes_reset(const struct pci_dev *dev, int where)
 	       test_bit(PCI_DEV_LIVEUPDATE_RESETTING, &dev->priv_flags);
 }
 
-/* The reset that was allowed is over once it is deasserted. */
+/* The permission ends when the reset is deasserted. */
 static void guard_end_reset(const struct pci_dev *dev, int where, u32 val)
 {
 	struct pci_dev *pdev = (struct pci_dev *)dev;
@@ -305,7 +305,7 @@ static struct guard_masks guard_get_masks(const struct pci_dev *dev, int where)
 	return masks;
 }
 
-/* The part of the masks that a write of @size bytes at @where is about. */
+/* Get the masks for the bits that a write of @size bytes at @where covers. */
 static struct guard_masks guard_write_masks(const struct pci_dev *dev, int where,
 					    int size)
 {
@@ -342,20 +342,20 @@ static u32 guard_read(const struct pci_dev *dev, int where, int size)
 	}
 }
 
-/* A register may hold all ones, but the Vendor ID of no device is that. */
+/* A register may hold all ones, but the Vendor ID is never all ones. */
 static bool guard_answers(const struct pci_dev *dev, int size, u32 old)
 {
 	return old != GENMASK(BITS_PER_BYTE * size - 1, 0) ||
 	       !PCI_POSSIBLE_ERROR(guard_read(dev, PCI_VENDOR_ID, 4));
 }
 
-/* Bits that writing @val to a register which holds @old changes. */
+/* Get the bits that change if @val is written to a register with value @old. */
 static u32 guard_changes(const struct guard_masks *masks, u32 old, u32 val)
 {
 	return ((val ^ old) & ~masks->rw1c) | (val & old & masks->rw1c);
 }
 
-/* The value to write for @val, if the register holds @old. */
+/* Get the value to write instead of @val to a register with value @old. */
 static u32 guard_merge(const struct guard_masks *masks, u32 old, u32 val)
 {
 	u32 keep = ~(masks->pass | masks->zero | masks->kept | masks->rw1c);
@@ -367,7 +367,7 @@ static u32 guard_merge(const struct guard_masks *masks, u32 old, u32 val)
 static void guard_report(const struct pci_dev *dev, int where, int size, u32 val,
 			 u32 old, u32 passed, unsigned long caller)
 {
-	/* The state of the guard is not what callers mean by const */
+	/* Accessors take a const device, but the guard counts in it */
 	struct pci_dev *pdev = (struct pci_dev *)dev;
 
 	atomic_inc(&pdev->liveupdate_guard.blocked);
@@ -375,18 +375,18 @@ static void guard_report(const struct pci_dev *dev, int where, int size, u32 val
 }
 
 /**
- * pci_liveupdate_filter_write - Let a write of the kernel through, or some of it.
- * @dev: A device that pci_dev_is_guarded() is true for.
+ * pci_liveupdate_filter_write - Filter a write of the kernel.
+ * @dev: A device for which pci_dev_is_guarded() is true.
  * @where: Offset of the register.
  * @size: Size of the write in bytes: 1, 2 or 4.
- * @val: Value to write; changed if only some bits of it pass.
- * @caller: Address of the code that writes.
- * @ret: PCIBIOS_* code for the caller if nothing is to be written:
- *       PCIBIOS_SUCCESSFUL if that makes no difference, PCIBIOS_SET_FAILED if it
- *       does, PCIBIOS_DEVICE_NOT_FOUND if the device does not answer.
+ * @val: Value to write; changed if only some bits pass.
+ * @caller: Return address of the writing code.
+ * @ret: Set if the caller must not write: PCIBIOS_SUCCESSFUL if the write would
+ *       not have changed bits, PCIBIOS_SET_FAILED if it would have,
+ *       PCIBIOS_DEVICE_NOT_FOUND if the device does not answer.
  *
- * Context: Any in which configuration space may be read.
- * Return: true if *@val is to be written.
+ * Context: Any that can read configuration space.
+ * Return: true if the caller must write *@val.
  */
 bool pci_liveupdate_filter_write(const struct pci_dev *dev, int where, int size,
 				 u32 *val, unsigned long caller, int *ret)
@@ -394,7 +394,7 @@ bool pci_liveupdate_filter_write(const struct pci_dev *dev, int where, int size,
 	struct guard_masks masks;
 	u32 old, passed, blocked;
 
-	/* pci_bus_write_config_*() refuses what is not aligned */
+	/* pci_bus_write_config_*() refuses unaligned writes */
 	if (!IS_ALIGNED(where, size))
 		return true;
 
@@ -425,16 +425,16 @@ bool pci_liveupdate_filter_write(const struct pci_dev *dev, int where, int size,
 }
 
 /**
- * pci_liveupdate_user_write_blocked - Ask whether user space must not write.
- * @dev: A device that pci_dev_is_guarded() is true for.
+ * pci_liveupdate_user_write_blocked - Check if user space must not write.
+ * @dev: A device for which pci_dev_is_guarded() is true.
  * @where: Offset of the register.
  * @size: Size of the write in bytes: 1, 2 or 4.
  * @val: Value to write.
- * @caller: Address of the code that writes.
+ * @caller: Return address of the writing code.
  *
- * A write of user space is done as a whole or not at all.
+ * The guard refuses a write of user space as a whole if one bit must not change.
  *
- * Context: Any in which configuration space may be read.
+ * Context: Any that can read configuration space.
  * Return: true if the write would change a bit that must not change, or if no
  *         bit of the register may be written.
  */
@@ -452,7 +452,7 @@ bool pci_liveupdate_user_write_blocked(struct pci_dev *dev, int where, int size,
 		return true;
 
 	passed = guard_merge(&masks, old, val);
-	/* A field that others depend on must not get a third value either */
+	/* Kept bits may only change to the values found at adoption */
 	if (guard_changes(&masks, old, val) & ~guard_changes(&masks, old, passed) ||
 	    (guard_changes(&masks, old, val) & masks.kept &&
 	     (val ^ masks.value) & masks.kept)) {
@@ -464,12 +464,12 @@ bool pci_liveupdate_user_write_blocked(struct pci_dev *dev, int where, int size,
 }
 
 /**
- * pci_liveupdate_intx_blocked - Ask whether INTx Disable must stay as it is.
- * @dev: A device that pci_dev_is_guarded() is true for.
- * @mask: Whether INTx is to be masked or unmasked.
+ * pci_liveupdate_intx_blocked - Check if INTx Disable must not change.
+ * @dev: A device for which pci_dev_is_guarded() is true.
+ * @mask: true to mask INTx, false to unmask it.
  *
- * Context: Any in which configuration space may be read, without pci_lock.
- * Return: true if @dev is a function that is closed.
+ * Context: Any that can read configuration space, without pci_lock.
+ * Return: true if @dev is a closed function.
  */
 bool pci_liveupdate_intx_blocked(struct pci_dev *dev, bool mask)
 {
@@ -490,12 +490,12 @@ bool pci_liveupdate_intx_blocked(struct pci_dev *dev, bool mask)
 }
 
 /**
- * pci_liveupdate_is_contained - Ask whether a port has cut its link off.
+ * pci_liveupdate_is_contained - Check if DPC has disabled the link of a port.
  * @bridge: A bridge.
  *
  * Context: Process context.
- * Return: true if Downstream Port Containment has been triggered. By now that has
- *         reset the devices below.
+ * Return: true if Downstream Port Containment has been triggered, which has reset
+ *         the devices below.
  */
 bool pci_liveupdate_is_contained(struct pci_dev *bridge)
 {
@@ -510,7 +510,7 @@ bool pci_liveupdate_is_contained(struct pci_dev *bridge)
 	       status & PCI_EXP_DPC_STATUS_TRIGGER;
 }
 
-/* Where the guard finds its registers */
+/* Find registers */
 
 static void guard_find_msi(struct pci_dev *dev, u16 *caps)
 {
@@ -558,7 +558,7 @@ static void guard_find_exp(struct pci_dev *dev, u16 *caps)
 		caps[GUARD_EXP2] = pos + PCI_EXP_DEVCTL2;
 }
 
-static void guard_found_ext(struct pci_dev *dev, u16 *caps, u16 id, u16 pos)
+static void guard_add_ext(struct pci_dev *dev, u16 *caps, u16 id, u16 pos)
 {
 	u16 reg;
 
@@ -589,7 +589,7 @@ static void guard_found_ext(struct pci_dev *dev, u16 *caps, u16 id, u16 pos)
 	}
 }
 
-/* One walk: pci_find_ext_capability() would take one for each capability. */
+/* Walk the list once: pci_find_ext_capability() walks it for each capability. */
 static void guard_find_ext(struct pci_dev *dev, u16 *caps)
 {
 	u16 pos = PCI_CFG_SPACE_SIZE;
@@ -603,14 +603,14 @@ static void guard_find_ext(struct pci_dev *dev, u16 *caps)
 		pci_read_config_dword(dev, pos, &header);
 		if (!header || PCI_POSSIBLE_ERROR(header))
 			return;
-		guard_found_ext(dev, caps, PCI_EXT_CAP_ID(header), pos);
+		guard_add_ext(dev, caps, PCI_EXT_CAP_ID(header), pos);
 		pos = PCI_EXT_CAP_NEXT(header);
 	}
 }
 
 /**
- * pci_liveupdate_guard_init - Find the registers that the guard knows.
- * @dev: A device before it becomes guarded, whose cfg_size is known.
+ * pci_liveupdate_guard_init - Find the registers in the tables of the guard.
+ * @dev: A device with valid cfg_size, before it becomes guarded.
  *
  * Context: Process context.
  */
@@ -632,9 +632,9 @@ void pci_liveupdate_guard_init(struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_guard_adopt - Remember the settings that others depend on.
- * @dev: A device that the previous kernel preserved, before anything is written
- *       to it, after pci_liveupdate_guard_init().
+ * pci_liveupdate_guard_adopt - Record settings that other devices depend on.
+ * @dev: A device that the previous kernel preserved, after
+ *       pci_liveupdate_guard_init() and before the first write to it.
  *
  * Context: Process context.
  */
