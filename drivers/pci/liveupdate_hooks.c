@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI live update: questions of the PCI core about preserved devices.
+ * PCI live update: hooks of the PCI core for preserved devices.
  *
- * The guard refuses writes to these devices anyway. The PCI core asks where it
- * would otherwise conclude something wrong from a refused write, or wait for its
- * effect, and where another device must adapt.
+ * The guard refuses writes to these devices. The PCI core calls a hook where it
+ * would misinterpret a refused write or wait for its effect, and where another
+ * device must be configured differently.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -31,15 +31,15 @@
 
 /* Bus numbers */
 
-/* Segments that had functions of the previous kernel, until reboot. */
+/* Segments in which the previous kernel preserved functions; kept until reboot */
 static DEFINE_XARRAY(hooks_incoming_segments);
 
 /**
- * pci_liveupdate_remember_segments - Keep bus numbers until reboot.
+ * pci_liveupdate_remember_segments - Don't renumber buses of these segments.
  * @index: Functions that the previous kernel preserved.
  *
  * Context: Process context. May sleep.
- * Return: 0, or -ENOMEM.
+ * Return: 0, or -ENOMEM if there is no memory.
  */
 int pci_liveupdate_remember_segments(struct pci_liveupdate_index *index)
 {
@@ -60,16 +60,16 @@ int pci_liveupdate_remember_segments(struct pci_liveupdate_index *index)
 }
 
 /**
- * pci_liveupdate_begin_renumber - Begin to give a bridge other bus numbers.
- * @bus: The bus that the bridge is on.
+ * pci_liveupdate_begin_renumber - Begin to assign bus numbers to a bridge.
+ * @bus: The bus of the bridge.
  *
- * No function can be preserved until pci_liveupdate_end_renumber(): its bridges
- * may have no numbers for a moment.
+ * On success no function can be preserved until pci_liveupdate_end_renumber():
+ * bridges above it may have no valid numbers in between.
  *
  * Context: Process context. May sleep.
- * Return: false if bridges keep their numbers, since the segment of @bus has
- *         functions that are preserved for the next kernel, or had functions that
- *         the previous one preserved. Then nothing has begun.
+ * Return: false if bridges must keep their numbers, because functions in the
+ *         segment of @bus are preserved for the next kernel, or were preserved by
+ *         the previous kernel.
  */
 bool pci_liveupdate_begin_renumber(struct pci_bus *bus)
 {
@@ -88,7 +88,7 @@ bool pci_liveupdate_begin_renumber(struct pci_bus *bus)
 }
 
 /**
- * pci_liveupdate_end_renumber - The bridge has its bus numbers.
+ * pci_liveupdate_end_renumber - Undo pci_liveupdate_begin_renumber().
  *
  * Context: Process context. May sleep.
  */
@@ -99,7 +99,7 @@ void pci_liveupdate_end_renumber(void)
 	pci_liveupdate_renumbering--;
 }
 
-/* Shrink [first, last] to its first part without any function of the index. */
+/* Shrink [first, last] to its first run of buses without functions of the index. */
 static void hooks_find_free_buses(struct pci_liveupdate_index *index, u32 domain,
 				  int *first, int *last)
 {
@@ -119,8 +119,8 @@ static void hooks_find_free_buses(struct pci_liveupdate_index *index, u32 domain
 }
 
 /*
- * The previous kernel preserved @bridge with bus numbers that it does not have
- * any more. Devices that were below cannot be reached with other numbers.
+ * Check if @bridge was preserved with bus numbers other than its current ones.
+ * Assigning numbers again would not make the functions below reachable.
  */
 static bool hooks_lost_bus_numbers(struct pci_dev *bridge)
 {
@@ -137,18 +137,17 @@ static bool hooks_lost_bus_numbers(struct pci_dev *bridge)
 }
 
 /**
- * pci_liveupdate_find_bus_numbers - Find numbers for the buses below a bridge.
- * @bridge: A bridge that is about to get bus numbers.
- * @pass: Pass of pci_scan_bridge_extend(): the second one, 1, assigns them.
- * @first: First number that may be used, changed to the first that is free.
- * @last: Last number that may be used, changed to the last before one that is
- *        not free.
+ * pci_liveupdate_find_bus_numbers - Find bus numbers for a bridge.
+ * @bridge: A bridge before it gets bus numbers.
+ * @pass: Pass of pci_scan_bridge_extend(): the second one, 1, assigns numbers.
+ * @first: First available number, increased to the first free one.
+ * @last: Last available number, decreased to the end of the free range.
  *
- * A number is free if no function that is preserved, on either side, has it.
+ * A number is free if no function preserved on either side is on that bus.
  *
  * Context: Process context. May sleep.
- * Return: false if @bridge must not get numbers: there is none left, which is an
- *         error message, or the previous kernel preserved it with others.
+ * Return: false if @bridge must not get numbers: no number is free, which prints
+ *         an error, or the previous kernel preserved @bridge with other numbers.
  */
 bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge, int pass,
 				     int *first, int *last)
@@ -175,7 +174,7 @@ bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge, int pass,
 	}
 
 	if (*first > *last) {
-		pci_err(bridge, "no bus number is left that no preserved device has\n");
+		pci_err(bridge, "no bus number left: preserved devices use all of them\n");
 		return false;
 	}
 
@@ -184,23 +183,22 @@ bool pci_liveupdate_find_bus_numbers(struct pci_dev *bridge, int pass,
 
 /* Resources */
 
-/* All ones written to a BAR of this size would read back as this. */
+/* Get the value that a BAR returns after writing all ones to it. */
 static u64 hooks_size_mask(u8 shift)
 {
 	return shift ? ~(BIT_ULL(shift) - 1) : 0;
 }
 
 /**
- * pci_liveupdate_bar_sizes - Get the sizes of BARs without writing to them.
+ * pci_liveupdate_bar_sizes - Get BAR sizes from the record.
  * @dev: A device that is being enumerated.
  * @howmany: Number of BARs.
- * @sizes: @howmany values, as __pci_size_stdbars() gets them.
+ * @sizes: Set to @howmany values in the format of __pci_size_stdbars().
  * @rom: Offset of the expansion ROM BAR, or 0.
- * @rom_size: As __pci_size_rom() gets it, if @rom is not 0.
+ * @rom_size: Set to a value in the format of __pci_size_rom() if @rom is not 0.
  *
  * Context: Process context. May sleep.
- * Return: true if the previous kernel preserved @dev; if not, nothing has been
- *         read or changed.
+ * Return: true if the previous kernel preserved @dev, or false with nothing set.
  */
 bool pci_liveupdate_bar_sizes(struct pci_dev *dev, int howmany, u32 *sizes,
 			      int rom, u32 *rom_size)
@@ -234,7 +232,7 @@ bool pci_liveupdate_bar_sizes(struct pci_dev *dev, int howmany, u32 *sizes,
 	return true;
 }
 
-static void hooks_claim(struct pci_dev *dev, int first, int last)
+static void hooks_claim_resources(struct pci_dev *dev, int first, int last)
 {
 	for (int i = first; i <= last; i++) {
 		struct resource *res = &dev->resource[i];
@@ -243,7 +241,7 @@ static void hooks_claim(struct pci_dev *dev, int first, int last)
 		    res->parent || !res->start)
 			continue;
 
-		/* An expansion ROM that is off is not in use. */
+		/* A disabled expansion ROM decodes no addresses */
 		if (i == PCI_ROM_RESOURCE &&
 		    !(res->flags & IORESOURCE_ROM_ENABLE))
 			continue;
@@ -255,10 +253,10 @@ static void hooks_claim(struct pci_dev *dev, int first, int last)
 }
 
 /*
- * The core has tried INTx masking and enabled LTR, or so it believes, and may
- * suspend the device.
+ * The guard refused the writes by which the core tested INTx masking and enabled
+ * LTR: correct the results, and prevent runtime suspend.
  */
-static void hooks_correct_beliefs(struct pci_dev *dev)
+static void hooks_correct_state(struct pci_dev *dev)
 {
 	const struct pci_function_ser *entry;
 
@@ -285,13 +283,12 @@ static void hooks_correct_beliefs(struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_bus_scanned - Settle the preserved devices on a bus.
- * @bus: A bus whose devices have been enumerated, while nothing below them has.
+ * pci_liveupdate_bus_scanned - Set up the state of preserved devices on a bus.
+ * @bus: A bus after its devices have been enumerated, and before the buses below.
  *
- * Claim the resources that these devices decode, so that devices found later have
- * to use others, and correct the state of the core that is based on writes which
- * the guard refused. Until a device is finished it is not suspended at run time,
- * and so no bridge above is.
+ * Claim the resources that these devices decode before the core assigns them to
+ * other devices. Correct state that the core derived from refused writes. Prevent
+ * runtime suspend of the devices, and so of bridges above, until they are finished.
  *
  * Context: Process context. May sleep.
  */
@@ -302,28 +299,28 @@ void pci_liveupdate_bus_scanned(struct pci_bus *bus)
 	if (!READ_ONCE(pci_liveupdate_incoming))
 		return;
 
-	/* Some architectures have read the windows by now, others have not. */
+	/* Only some architectures have read the windows by now */
 	if (bus->self && pci_liveupdate_incoming_is_preserved(bus->self)) {
 		if (!bus->self->resource[PCI_BRIDGE_MEM_WINDOW].flags)
 			pci_read_bridge_bases(bus);
-		hooks_claim(bus->self, PCI_BRIDGE_RESOURCES,
-			    PCI_BRIDGE_RESOURCE_END);
+		hooks_claim_resources(bus->self, PCI_BRIDGE_RESOURCES,
+				      PCI_BRIDGE_RESOURCE_END);
 	}
 
 	list_for_each_entry(dev, &bus->devices, bus_list) {
 		if (!pci_liveupdate_incoming_is_preserved(dev))
 			continue;
-		hooks_claim(dev, PCI_STD_RESOURCES, PCI_ROM_RESOURCE);
-		hooks_correct_beliefs(dev);
+		hooks_claim_resources(dev, PCI_STD_RESOURCES, PCI_ROM_RESOURCE);
+		hooks_correct_state(dev);
 	}
 }
 
 /**
- * pci_liveupdate_keeps_sizes - Ask whether the BARs of a device keep their sizes.
+ * pci_liveupdate_keeps_sizes - Check if BARs of a device must not be resized.
  * @dev: A device.
  *
  * Context: Any.
- * Return: true if @dev is preserved on either side, and the record has the sizes.
+ * Return: true if @dev is preserved on either side: the record has its BAR sizes.
  */
 bool pci_liveupdate_keeps_sizes(struct pci_dev *dev)
 {
@@ -334,15 +331,15 @@ bool pci_liveupdate_keeps_sizes(struct pci_dev *dev)
 /* Settings */
 
 /**
- * pci_liveupdate_limit_mps - Don't send TLPs that an adopted bridge cannot take.
+ * pci_liveupdate_limit_mps - Limit the MPS of a device below adopted bridges.
  * @dev: A device.
- * @mps: Max Payload Size in bytes that it is to be set to.
+ * @mps: Max Payload Size in bytes that the core selected for @dev.
  *
- * The bridges above that were preserved keep the MPS that they have, so the device
- * must be able to receive TLPs of that size, and must not send larger ones.
+ * Adopted bridges keep their MPS. Use the same MPS for devices below, which must
+ * receive TLPs of this size and must not send larger ones.
  *
  * Context: Process context.
- * Return: The least MPS of these bridges, or @mps if there are none.
+ * Return: The smallest MPS of adopted bridges above @dev, or @mps without any.
  */
 int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps)
 {
@@ -358,12 +355,12 @@ int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps)
 }
 
 /**
- * pci_liveupdate_keeps_power - Ask whether a device stays in its power state.
+ * pci_liveupdate_keeps_power - Check if the power state must not change.
  * @dev: A device that is not in D0.
  *
  * Context: Any.
- * Return: true if the previous kernel preserved @dev and no driver has taken it
- *         over: its driver may power it up.
+ * Return: true if the previous kernel preserved @dev and no driver is bound, since
+ *         a driver may power it up.
  */
 bool pci_liveupdate_keeps_power(struct pci_dev *dev)
 {
@@ -373,14 +370,13 @@ bool pci_liveupdate_keeps_power(struct pci_dev *dev)
 /* Drivers and VFs */
 
 /**
- * pci_liveupdate_forbids_driver - Ask whether a driver must not bind by itself.
- * @dev: A device that @drv may match.
+ * pci_liveupdate_forbids_driver - Check if a driver must not bind automatically.
+ * @dev: A device.
  * @drv: A driver.
  *
  * Context: Any.
- * Return: true if @dev is a function that the previous kernel preserved, @drv does
- *         not say that it leaves such a function as it is, and user space has not
- *         set driver_override.
+ * Return: true if @dev is a function that the previous kernel preserved, @drv has
+ *         not set liveupdate_aware, and user space has not set driver_override.
  */
 bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv)
 {
@@ -393,11 +389,11 @@ bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv)
  * pci_liveupdate_begin_vfs - Begin to enable VFs.
  * @dev: A PF.
  *
- * The routing IDs of VFs are not in the record. Until pci_liveupdate_end_vfs()
- * @dev cannot be preserved; after it pci_num_vf() tells whether it has VFs.
+ * The record has no routing IDs of VFs. On success @dev cannot be preserved until
+ * pci_liveupdate_end_vfs(), and then only if pci_num_vf() is 0.
  *
  * Context: Process context. May sleep.
- * Return: false if @dev is preserved on either side. Then nothing has begun.
+ * Return: false if @dev is preserved on either side.
  */
 bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
 {
@@ -414,7 +410,7 @@ bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_end_vfs - VFs have been enabled, or could not be.
+ * pci_liveupdate_end_vfs - End of an attempt to enable VFs.
  * @dev: The PF.
  *
  * Context: Process context. May sleep.
@@ -429,10 +425,10 @@ void pci_liveupdate_end_vfs(struct pci_dev *dev)
 /* Resets */
 
 /*
- * Name a function of the index that @bus leads to, other than @but. A function
- * that was removed through sysfs is in the index without a struct pci_dev.
+ * Find a function on or below @bus, except @except. Search the index, not the
+ * bus: a function removed through sysfs has no struct pci_dev.
  */
-static bool hooks_find_below(struct pci_bus *bus, struct pci_dev *but,
+static bool hooks_find_below(struct pci_bus *bus, struct pci_dev *except,
 			     pci_ser_key_t *found)
 {
 	u32 domain = pci_domain_nr(bus);
@@ -450,7 +446,7 @@ static bool hooks_find_below(struct pci_bus *bus, struct pci_dev *but,
 
 	while (pci_liveupdate_index_next(pci_liveupdate_incoming, &key) &&
 	       key <= end) {
-		if (!but || key != PCI_SER_KEY(domain, pci_dev_id(but))) {
+		if (!except || key != PCI_SER_KEY(domain, pci_dev_id(except))) {
 			*found = key;
 			return true;
 		}
@@ -460,32 +456,33 @@ static bool hooks_find_below(struct pci_bus *bus, struct pci_dev *but,
 	return false;
 }
 
-static bool hooks_reset_blocked(struct pci_bus *bus, struct pci_dev *but,
-				const char *what)
+static bool hooks_reset_blocked(struct pci_bus *bus, struct pci_dev *except,
+				const char *action)
 {
 	pci_ser_key_t key;
 	u16 bdf;
 
-	if (!hooks_find_below(bus, but, &key))
+	if (!hooks_find_below(bus, except, &key))
 		return false;
 
 	bdf = PCI_SER_KEY_BDF(key);
 	pr_err("%04x:%02x: cannot be %s: %04x:%02x:%02x.%d is preserved and not finished\n",
-	       pci_domain_nr(bus), bus->number, what, PCI_SER_KEY_DOMAIN(key),
+	       pci_domain_nr(bus), bus->number, action, PCI_SER_KEY_DOMAIN(key),
 	       PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf));
 	return true;
 }
 
 /**
- * pci_liveupdate_blocks_function_reset - Ask whether a function must not be reset.
+ * pci_liveupdate_blocks_function_reset - Check if a function must not be reset.
  * @dev: A function.
- * @by_driver: Whether the driver asks, if one is bound, or user space.
+ * @by_driver: true if a driver requests the reset, false if user space does.
  *
- * The driver that has taken a preserved function over may reset it.
+ * A driver that is bound to a preserved function may reset it. Prints an error if
+ * the reset is blocked.
  *
  * Context: Process context.
- * Return: true if the previous kernel preserved @dev, it is not finished and the
- *         driver does not ask, which is an error message.
+ * Return: true if the previous kernel preserved @dev, it is not finished, and the
+ *         request does not come from a bound driver.
  */
 bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver)
 {
@@ -498,9 +495,9 @@ bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver)
 }
 
 /**
- * pci_liveupdate_blocks_bus_reset - Ask whether a bus must not be reset.
+ * pci_liveupdate_blocks_bus_reset - Check if a bus must not be reset.
  * @bus: A bus.
- * @report: Whether to say so. Not if the caller tries something else first.
+ * @report: Print an error. false if the caller has other reset methods to try.
  *
  * Context: Process context. May sleep.
  * Return: true if a function on or below @bus is preserved by the previous kernel
@@ -515,15 +512,16 @@ bool pci_liveupdate_blocks_bus_reset(struct pci_bus *bus, bool report)
 }
 
 /**
- * pci_liveupdate_allow_bus_reset - Ask to reset a function by resetting its bus.
- * @dev: The function. If the previous kernel preserved it, its driver asks.
+ * pci_liveupdate_allow_bus_reset - Allow a reset of a function by bus reset.
+ * @dev: The function. Only its driver may request this if the previous kernel
+ *       preserved it.
  *
  * Lets one reset pass the guard of the bridge above. The caller holds the lock of
- * @dev, and its bus has no other device.
+ * @dev, and no other device is on its bus.
  *
  * Context: Process context. May sleep.
- * Return: 0, or -EBUSY if another function on the bus is preserved by the previous
- *         kernel and not finished, which is an error message. It need not have a
+ * Return: 0, or -EBUSY with an error message if another function on the bus is
+ *         preserved by the previous kernel and not finished, even if it has no
  *         struct pci_dev.
  */
 int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
@@ -543,14 +541,15 @@ int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
 }
 
 /**
- * pci_liveupdate_blocks_recovery - Ask whether error recovery must not be tried.
- * @bridge: The device that recovery is for, and all devices below it.
+ * pci_liveupdate_blocks_recovery - Check if error recovery must not be tried.
+ * @bridge: The device to recover with all devices below, or NULL.
  *
- * Recovery resets devices, and declares them dead if that fails.
+ * Recovery resets devices, and marks them as failed without a reset. Prints an
+ * error if recovery is blocked.
  *
  * Context: Process context. May sleep.
- * Return: true if @bridge, or a function below, is preserved by the previous
- *         kernel and not finished, which is an error message.
+ * Return: true if @bridge or a function below is preserved by the previous kernel
+ *         and not finished.
  */
 bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
 {
