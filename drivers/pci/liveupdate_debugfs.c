@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI live update: list preserved devices in debugfs, one a line, in a form that
- * a program can read.
+ * PCI live update: list preserved devices in debugfs, in a machine-readable format.
  */
 
 #include <linux/atomic.h>
@@ -31,8 +30,8 @@ static const char * const debugfs_side_names[] = {
 };
 
 /*
- * Position in the file. The low 49 bits are a position in an index, which may be
- * the one behind the last; the lines before that of each side are headers.
+ * Position in the file: 0 for the header, else 1 + a side and a key in its index.
+ * Keys have 48 bits, and the position after the last key needs a 49th.
  */
 #define SEQ_SIDE_SHIFT	49
 #define SEQ_HEADER	0
@@ -44,7 +43,7 @@ static struct pci_liveupdate_index *debugfs_side_index(enum debugfs_side side)
 				       pci_liveupdate_incoming;
 }
 
-/* Find the first line from @cursor on. */
+/* Advance @cursor to the next line, unless it is at one. */
 static void *debugfs_find(u64 *cursor)
 {
 	if (*cursor == SEQ_HEADER)
@@ -103,7 +102,7 @@ static void debugfs_show_header(struct seq_file *m)
 	}
 }
 
-/* Writes that the guard refused and that would have changed something. */
+/* Get the number of refused writes that would have changed bits. */
 static unsigned int debugfs_blocked(u32 domain, u16 bdf)
 {
 	struct pci_bus *bus = pci_find_bus(domain, PCI_BUS_NUM(bdf));
@@ -132,7 +131,7 @@ static void debugfs_show_device(struct seq_file *m, enum debugfs_side side,
 	if (!pci_liveupdate_index_find(index, key, &slot))
 		return;
 
-	/* A removed device is dropped from the record for the next kernel. */
+	/* Removing a device drops it from the outgoing index */
 	present = side == SIDE_OUTGOING || pci_liveupdate_index_marked(&slot);
 
 	seq_printf(m, "%s %04x:%02x:%02x.%d", debugfs_side_names[side], domain,
