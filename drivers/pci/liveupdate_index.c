@@ -1,39 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The index of preserved PCI functions.
+ * PCI live update: index of preserved functions.
  */
 
 /**
  * DOC: PCI live update index
  *
- * The index maps a pci_ser_key_t to the function's entry, which tells the next
- * kernel how to leave the function alone. It is a pure map: it knows nothing of
- * devices, of policy or of LUO. Its pages are the record that crosses the kexec,
- * see include/linux/kho/abi/pci.h: nothing is left to serialize at the end.
+ * The index maps a pci_ser_key_t to the entry of a function, which has the data
+ * that the next kernel needs to leave the function alone. It does not depend on
+ * devices, policy or LUO. Its pages are the record that crosses the kexec, see
+ * include/linux/kho/abi/pci.h, so that there is no serialization step.
  *
  * Outgoing kernel: pci_liveupdate_index_create() makes an empty index, and
- * pci_liveupdate_index_add() and pci_liveupdate_index_remove() keep it. Adding
- * allocates for the first function of a segment and of a bus only.
+ * pci_liveupdate_index_add() and pci_liveupdate_index_remove() change it. Adding
+ * allocates memory only for the first function of a segment and of a bus.
  *
- * Incoming kernel: pci_liveupdate_index_restore() first walks the record
- * without changing it, then takes its pages over. It reads the root, the blocks
- * of segments, the bitmaps and the directories of buses, so that its cost does
- * not depend on the number of functions. pci_liveupdate_index_entry() checks an
- * entry on each call until its function is marked.
+ * Incoming kernel: pci_liveupdate_index_restore() walks the record without
+ * changing it, and then takes over its pages. It reads the root, the blocks of
+ * segments, the bitmaps and the directories of buses, so its cost does not depend
+ * on the number of functions. pci_liveupdate_index_entry() checks the entry of a
+ * function on each call until the function is marked.
  *
- * pci_liveupdate_index_find() looks a function up once. The slot that it fills
- * in leads straight to the function, until the function is removed.
+ * pci_liveupdate_index_find() looks up a function and fills in a slot. The slot
+ * avoids further lookups until the function is removed.
  *
- * Beside the record an index keeps, in ordinary memory, a map from domain to
- * segment, a bitmap of marked functions on the incoming side, and for each
- * segment a bitmap of the buses with functions, which makes
- * pci_liveupdate_index_any() cheap. Adding and removing keep that bitmap:
- * queries write nothing.
+ * An index also has state outside of the record: a map from domain to segment, a
+ * bitmap of marked functions on the incoming side, and a bitmap of buses with
+ * functions for each segment. The latter makes pci_liveupdate_index_any() cheap.
+ * Only adding and removing functions updates it: queries don't write.
  *
- * Unhappy paths: an addition that fails leaves the index as it was. The pages
- * of a refused record are never freed, since a record with wrong functions may
- * name wrong pages as well. There is one exception: without memory for its
- * blocks, kho_block_set_restore() frees the blocks itself.
+ * Unhappy paths: a failed addition does not change the index. The pages of a
+ * refused record are not freed, since its addresses may be wrong. One exception:
+ * kho_block_set_restore() frees the blocks if it cannot allocate memory.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
@@ -62,8 +60,8 @@
 #include "liveupdate_index.h"
 
 /*
- * The version that this kernel writes, and reads as. The test option makes two
- * kernels of the same source differ, with records that both can read.
+ * Version of this kernel as writer and as reader. The test option makes two
+ * kernels of the same source differ in version, with compatible records.
  */
 #define INDEX_VERSION							\
 	(PCI_SER_VERSION + IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_NEXT_VERSION))
@@ -76,9 +74,8 @@
  * @ser:    Its entry in the record.
  * @bitmap: One bit for each preserved BDF; a page of the record.
  * @buses:  Directory of the leaves; a page of the record.
- * @marks:  One bit for each marked BDF; incoming only. Removing a function leaves
- *          its bit: only functions in @bitmap are asked for, and nothing is added
- *          to an incoming index.
+ * @marks:  One bit for each marked BDF; incoming only. Removing a function does
+ *          not clear its bit, which is ignored without a bit in @bitmap.
  * @busy:   One bit for each bus with a function in @bitmap.
  */
 struct pci_liveupdate_segment {
@@ -89,10 +86,10 @@ struct pci_liveupdate_segment {
 	DECLARE_BITMAP(busy, PCI_SER_BUSES);
 };
 
-/* The record holds 64-bit words; the bitmap functions want unsigned long. */
+/* The record has 64-bit words, and bitmap functions use unsigned long. */
 static_assert(sizeof(unsigned long) == sizeof(u64));
 
-/* Allocate a part of the record, other than a block. */
+/* Allocate pages of the record other than blocks. */
 VISIBLE_IF_KUNIT void *pci_liveupdate_index_alloc_pages(size_t size)
 {
 	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_index_alloc_pages, size);
@@ -126,7 +123,7 @@ static void index_erase(struct pci_liveupdate_index *index, u32 domain)
 		index->low[domain] = NULL;
 }
 
-/* The functions of one bus, PCI_SER_DEVFNS bits. */
+/* Get the bitmap of functions on one bus, PCI_SER_DEVFNS bits. */
 static const unsigned long *
 segment_functions(const struct pci_liveupdate_segment *seg, u8 bus)
 {
@@ -134,8 +131,8 @@ segment_functions(const struct pci_liveupdate_segment *seg, u8 bus)
 }
 
 /*
- * Whether @bdf is the last function of its bus. In random order a branch on each
- * word would be mispredicted often, so test all words at once.
+ * Check if @bdf is the last function on its bus. Test all words at once: branches
+ * on each word would often be mispredicted in random order.
  */
 static bool segment_is_last(const struct pci_liveupdate_segment *seg, u16 bdf)
 {
@@ -155,7 +152,7 @@ static struct pci_function_ser *segment_leaf(struct pci_liveupdate_segment *seg,
 	return phys_to_virt(seg->buses[bus]);
 }
 
-/* Allocate the leaf of a bus, unless the bus has, or had, a function. */
+/* Allocate the leaf of a bus, unless it has one. */
 static int segment_add_leaf(struct pci_liveupdate_segment *seg, u8 bus)
 {
 	void *leaf;
@@ -219,8 +216,8 @@ err_free_segment:
 }
 
 /*
- * Allocate the leaf of the first bus with the segment, so that nothing can fail
- * after the segment is in the record: a block set cannot drop its last entry.
+ * Allocate the leaf of the first bus together with the segment: a block set cannot
+ * drop its last entry if a later allocation fails.
  */
 static struct pci_liveupdate_segment *
 index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus)
@@ -241,7 +238,7 @@ index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus)
 	if (err)
 		goto err_shrink;
 
-	/* An iterator over an empty set stays at its end when the set grows. */
+	/* An iterator of an empty set does not notice that the set grows */
 	if (!index->it.block)
 		kho_block_set_it_init(&index->it, &index->block_set);
 
@@ -263,7 +260,7 @@ index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus)
 err_erase:
 	index_erase(index, domain);
 err_shrink:
-	/* The next kernel refuses a block without an entry. */
+	/* The next kernel refuses an empty block */
 	kho_block_set_shrink(&index->block_set, index->ser->nr_segments);
 err_free_segment:
 	segment_free_outgoing(seg);
@@ -307,7 +304,7 @@ struct pci_liveupdate_index *pci_liveupdate_index_create(void)
 		return ERR_CAST(ser);
 	}
 
-	/* No record needs more of its reader, so @features stays 0. */
+	/* PCI_SER_FEATURES is empty, so @features stays 0 */
 	ser->version = INDEX_VERSION;
 	ser->oldest_reader = PCI_SER_OLDEST_READER;
 	index->ser = ser;
@@ -315,8 +312,8 @@ struct pci_liveupdate_index *pci_liveupdate_index_create(void)
 }
 
 /*
- * Leaves are taken over only here, possibly unread and unchecked. A wrong
- * address must not harm the kernel: don't free it, and say so.
+ * Addresses of leaves may be unchecked, since only pci_liveupdate_index_entry()
+ * checks them. Don't free a leaf at a wrong address.
  */
 static void segment_free_incoming(struct pci_liveupdate_segment *seg, u32 domain)
 {
@@ -353,8 +350,8 @@ void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index)
 		return;
 
 	/*
-	 * Blocks before leaves: if a damaged directory names a block as a leaf,
-	 * then the block is freed once, as it is no longer restorable.
+	 * Free blocks before leaves: if a damaged directory has the address of a
+	 * block, the block is no longer restorable and is not freed twice.
 	 */
 	kho_block_set_destroy(&index->block_set);
 	xa_for_each(&index->segments, domain, seg) {
@@ -373,8 +370,8 @@ void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index)
 }
 
 /*
- * Allocate everything that adding the first function of a bus needs. @seg is
- * NULL if it is the first function of its segment as well.
+ * Allocate memory for the first function of a bus. @seg is NULL for the first
+ * function of a segment.
  */
 static noinline struct pci_liveupdate_segment *
 index_make_room(struct pci_liveupdate_index *index,
@@ -397,7 +394,7 @@ index_make_room(struct pci_liveupdate_index *index,
 }
 
 /*
- * Set the bit of a function, with its leaf allocated. Returns the segment, or an
+ * Set the bit of a function after allocating its leaf. Returns the segment, or an
  * ERR_PTR() with nothing changed.
  */
 static __always_inline struct pci_liveupdate_segment *
@@ -456,7 +453,7 @@ int pci_liveupdate_index_add(struct pci_liveupdate_index *index,
  * @slot:  Set if @index contains the function.
  *
  * Context: Any. The caller excludes writers.
- * Return: Whether @index contains the function.
+ * Return: true if @index contains the function.
  */
 bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
 			       pci_ser_key_t key,
@@ -477,7 +474,7 @@ bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
 /**
  * pci_liveupdate_index_remove - Remove a function.
  * @index: An index.
- * @slot:  A function of @index, which makes @slot invalid.
+ * @slot:  A function of @index; invalid after this call.
  *
  * Context: Any. The caller excludes all other users of @index.
  */
@@ -497,18 +494,18 @@ void pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
 }
 
 /**
- * pci_liveupdate_index_any - Ask whether any of some buses has a function.
+ * pci_liveupdate_index_any - Check if a range of buses has a function.
  * @index:     An index.
  * @domain:    Segment number.
  * @first_bus: First bus of the range.
- * @last_bus:  Last bus of the range; the range is empty if it is less than
+ * @last_bus:  Last bus of the range; the range is empty if this is less than
  *             @first_bus.
  *
- * All devices below a bridge are on its secondary to its subordinate bus, so
- * one call tells whether the bridge has a preserved function below.
+ * Devices below a bridge are on the buses from its secondary to its subordinate
+ * number, so one call finds out if a bridge has preserved functions below.
  *
  * Context: Any. The caller excludes writers.
- * Return: Whether any bus of the range has a function.
+ * Return: true if a bus in the range has a function.
  */
 bool pci_liveupdate_index_any(struct pci_liveupdate_index *index,
 			      u32 domain, u8 first_bus, u8 last_bus)
@@ -520,12 +517,12 @@ bool pci_liveupdate_index_any(struct pci_liveupdate_index *index,
 }
 
 /**
- * pci_liveupdate_index_next - Find the first function from a key on.
+ * pci_liveupdate_index_next - Find the first function at or after a key.
  * @index: An index.
- * @key:   In: the first key to look at. Out: the function.
+ * @key:   In: the first key to check. Out: the function.
  *
  * Context: Any. The caller excludes writers.
- * Return: Whether there is a function. If not, @key is undefined.
+ * Return: true if a function was found. Otherwise @key is undefined.
  */
 bool pci_liveupdate_index_next(struct pci_liveupdate_index *index,
 			       pci_ser_key_t *key)
@@ -556,7 +553,7 @@ static u64 record_allocated_size(size_t size)
 }
 
 /**
- * pci_liveupdate_index_size - Measure the record.
+ * pci_liveupdate_index_size - Get the size of the record.
  * @index: An index.
  *
  * Context: Any. The caller excludes writers.
@@ -588,12 +585,12 @@ static bool segment_is_marked(const struct pci_liveupdate_segment *seg, u16 bdf)
 }
 
 /**
- * pci_liveupdate_index_mark - Mark a function, or take the mark off.
+ * pci_liveupdate_index_mark - Mark or unmark a function.
  * @slot: A function of an incoming index.
- * @mark: Whether the function is marked from now on.
+ * @mark: true to mark the function, false to unmark it.
  *
- * The caller gives the mark its meaning. It is not part of the record. Only mark
- * a function whose entry pci_liveupdate_index_entry() has returned: the entry of
+ * The mark has no meaning for the index and is not in the record. Only mark a
+ * function after pci_liveupdate_index_entry() has returned its entry: the entry of
  * a marked function is not checked again.
  *
  * Context: Any. The caller excludes all other users of the index.
@@ -609,11 +606,11 @@ void pci_liveupdate_index_mark(const struct pci_liveupdate_slot *slot, bool mark
 }
 
 /**
- * pci_liveupdate_index_marked - Ask whether a function is marked.
+ * pci_liveupdate_index_marked - Check if a function is marked.
  * @slot: A function.
  *
  * Context: Any. The caller excludes writers.
- * Return: Whether the function is marked.
+ * Return: true if the function is marked.
  */
 bool pci_liveupdate_index_marked(const struct pci_liveupdate_slot *slot)
 {
@@ -644,7 +641,7 @@ u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index)
 	return count;
 }
 
-/* Fill in @damage and return @err. @domain is NULL for a field of no segment. */
+/* Fill in @damage and return @err. @domain is NULL if @field is not of a segment. */
 static int record_damaged(struct pci_liveupdate_damage *damage, int err,
 			  const char *field, const u32 *domain, u64 found,
 		   const char *rule, u64 expected)
@@ -766,7 +763,7 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 	return entry;
 }
 
-/* Count a bitmap, bus by bus, and check the leaves and nr_devices against it. */
+/* Check leaves and nr_devices against the bitmap, and fill in the busy buses. */
 static int segment_count(struct pci_liveupdate_segment *seg,
 			 struct pci_liveupdate_damage *damage)
 {
@@ -794,7 +791,7 @@ static int segment_count(struct pci_liveupdate_segment *seg,
 	return 0;
 }
 
-/* No feature uses the second half of the directory yet. */
+/* The second half of the directory is reserved for a feature. */
 static int segment_check_reserved(const struct pci_liveupdate_segment *seg,
 				  struct pci_liveupdate_damage *damage)
 {
@@ -864,7 +861,7 @@ err_free:
 	return err;
 }
 
-/* Read one block of segments; returns the number of segments, or an errno. */
+/* Read one block of segments. Returns the number of segments, or an errno. */
 static int index_read_block(struct pci_liveupdate_index *index, u64 block_pa,
 			    const char *field, u64 left,
 			    struct pci_liveupdate_damage *damage)
@@ -895,8 +892,8 @@ static int index_read_block(struct pci_liveupdate_index *index, u64 block_pa,
 }
 
 /*
- * Check whether this kernel may read the record, before anything beyond the
- * root, whose layout is the same in all versions.
+ * Check if this kernel can read the record. All versions have the same layout of
+ * the root; only read other parts after this check.
  */
 static int record_check_root(const struct pci_ser *root,
 			     struct pci_liveupdate_damage *damage)
@@ -927,9 +924,9 @@ static int record_check_root(const struct pci_ser *root,
 }
 
 /*
- * Read the whole record without changing it. Check each block before following
- * it, and follow exactly as many as nr_segments need, so that a cycle comes to
- * an end as well.
+ * Read the record without changing it. Check each block before following its
+ * address, and stop after the blocks that nr_segments needs: the chain may have a
+ * cycle.
  */
 static int index_read(struct pci_liveupdate_index *index,
 		      struct pci_liveupdate_damage *damage)
@@ -971,8 +968,8 @@ static int index_read(struct pci_liveupdate_index *index,
 }
 
 /*
- * Take one allocation over. That makes its pages ordinary ones: if the record
- * uses them twice, then they are not restorable the second time.
+ * Take over one allocation. Its pages are no longer restorable after that, which
+ * detects a second use in the record.
  */
 static int record_take_over(void *mem, size_t size, const char *field,
 			    const u32 *domain, struct pci_liveupdate_damage *damage)
@@ -1008,7 +1005,7 @@ static int index_take_over(struct pci_liveupdate_index *index,
 			return err;
 	}
 
-	/* kho_block_set_destroy() takes the blocks over. */
+	/* kho_block_set_destroy() takes over the blocks */
 	list_for_each_entry(block, &index->block_set.blocks, list) {
 		u64 pa = virt_to_phys(block->ser);
 
@@ -1021,7 +1018,7 @@ static int index_take_over(struct pci_liveupdate_index *index,
 	return 0;
 }
 
-/* Free the index of a refused record, but not the pages of the record. */
+/* Free the index of a refused record without the pages of the record. */
 static void index_abandon(struct pci_liveupdate_index *index)
 {
 	struct pci_liveupdate_segment *seg;
@@ -1048,16 +1045,16 @@ static void index_abandon(struct pci_liveupdate_index *index)
  *         -EINVAL if an address is misaligned;
  *         -EFAULT if an address is not preserved memory of the right size;
  *         -EPROTO if the versions in the record are impossible;
- *         -EPROTONOSUPPORT if this kernel is too old to read it;
+ *         -EPROTONOSUPPORT if this kernel is too old to read the record;
  *         -EBADMSG if a reserved field is not 0;
- *         -ERANGE if a block has not as many segments as it should;
+ *         -ERANGE if a block has a wrong number of segments;
  *         -ENODATA if the chain of blocks ends too early;
- *         -ELOOP if it goes on after the last segment, or in a circle;
- *         -ENOSPC if it is longer than a block set can be;
+ *         -ELOOP if the chain continues after the last segment, or has a cycle;
+ *         -ENOSPC if the chain is longer than a block set can be;
  *         -EEXIST if two segments have the same domain;
  *         -ENXIO if a bus has preserved functions but no leaf;
- *         -EUCLEAN if a count of a segment is not the weight of its bitmap;
- *         -EOVERFLOW if the count of the root is not the sum of the segments';
+ *         -EUCLEAN if the count of a segment is not the weight of its bitmap;
+ *         -EOVERFLOW if the count of the root is not the sum over all segments;
  *         -EBUSY if memory is used twice;
  *         -ENOMEM if there is no memory.
  */
@@ -1089,7 +1086,7 @@ pci_liveupdate_index_restore(u64 root_pa, struct pci_liveupdate_damage *damage)
 	err = kho_block_set_restore(&index->block_set, root->segments);
 	if (err) {
 		record_damaged(damage, err, "nr_segments", NULL, root->nr_segments,
-			       "what a block set can hold, such as", 1);
+			       "at most the capacity of a block set, such as", 1);
 		goto err_abandon;
 	}
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The index of preserved PCI functions: a map from pci_ser_key_t to the
- * function's entry, kept in memory that survives a kexec.
+ * PCI live update: index of preserved functions, a map from pci_ser_key_t to the
+ * entry of a function in memory that survives a kexec.
  */
 
 #ifndef _DRIVERS_PCI_LIVEUPDATE_INDEX_H
@@ -14,8 +14,8 @@
 #include <linux/xarray.h>
 
 /*
- * Firmware numbers segments from 0, and known hosts have fewer of them. VMD and
- * segments numbered by the kernel go beyond.
+ * Firmware numbers segments from 0, and known hosts have fewer segments. VMD and
+ * dynamically numbered segments have higher numbers.
  */
 #define PCI_LIVEUPDATE_LOW_DOMAINS	256
 
@@ -24,15 +24,15 @@ struct pci_liveupdate_segment;
 /**
  * struct pci_liveupdate_index - The functions of one record.
  * @segments:  &struct pci_liveupdate_segment by domain.
- * @low:       The same for domains below PCI_LIVEUPDATE_LOW_DOMAINS: walking an
- *             xarray takes longer than the rest of an operation.
+ * @low:       The same for domains below PCI_LIVEUPDATE_LOW_DOMAINS, since walking
+ *             an xarray takes longer than the rest of an operation.
  * @ser:       Root of the record.
- * @block_set: The blocks that hold the &struct pci_segment_ser.
- * @it:        Where the next &struct pci_segment_ser goes.
+ * @block_set: Blocks of &struct pci_segment_ser.
+ * @it:        Position of the next &struct pci_segment_ser.
  * @incoming:  The previous kernel wrote the pages.
  *
- * Synchronization is the responsibility of the caller: calls that change an
- * index exclude each other and all readers of it.
+ * Synchronization is the responsibility of the caller: calls that change an index
+ * must exclude each other and all readers.
  */
 struct pci_liveupdate_index {
 	struct xarray segments;
@@ -44,12 +44,12 @@ struct pci_liveupdate_index {
 };
 
 /**
- * struct pci_liveupdate_damage - The damage found in a record.
+ * struct pci_liveupdate_damage - Damage found in a record.
  * @field:      The field of the record, named as in include/linux/kho/abi/pci.h.
  * @in_segment: @field belongs to a segment.
- * @domain:     That segment, else 0.
+ * @domain:     Domain of the segment, else 0.
  * @found:      The value of @field.
- * @rule:       How @expected limits @found, such as "at most".
+ * @rule:       Relation of @found to @expected, such as "at most".
  * @expected:   The expected value.
  */
 struct pci_liveupdate_damage {
@@ -62,9 +62,9 @@ struct pci_liveupdate_damage {
 };
 
 /**
- * struct pci_liveupdate_slot - A function that has been found.
- * @segment: Its segment.
- * @bdf:     Its bus << 8 | devfn.
+ * struct pci_liveupdate_slot - Result of pci_liveupdate_index_find().
+ * @segment: Segment of the function.
+ * @bdf:     bus << 8 | devfn of the function.
  *
  * Valid until the function is removed.
  */
@@ -76,7 +76,7 @@ struct pci_liveupdate_slot {
 /**
  * pci_liveupdate_index_for_each - Visit each function, by domain and BDF.
  * @index: An index.
- * @key:   A pci_ser_key_t, the function. It may be removed.
+ * @key:   A pci_ser_key_t, set to the function. The body may remove it.
  */
 #define pci_liveupdate_index_for_each(index, key)			\
 	for ((key) = 0; pci_liveupdate_index_next(index, &(key)); (key)++)
@@ -114,8 +114,7 @@ u64 pci_liveupdate_index_count_marked(struct pci_liveupdate_index *index);
  * @index: An index.
  *
  * Context: Any.
- * Return: The address that pci_liveupdate_index_restore() takes in the next
- *         kernel.
+ * Return: The argument of pci_liveupdate_index_restore() in the next kernel.
  */
 static inline u64
 pci_liveupdate_index_root_pa(struct pci_liveupdate_index *index)
