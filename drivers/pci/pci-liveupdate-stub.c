@@ -1,38 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver that does nothing with a PCI function but preserve it.
+ * PCI live update: stub driver, which only preserves functions.
  */
 
 /**
  * DOC: PCI live update stub driver
  *
- * In the spirit of pci-stub, it binds any function with a type 0 header that
- * user space gives to it, by driver_override or by new_id, and leaves it alone:
- * it never enables, disables or resets it. Each function that is bound has a
- * character device, /dev/pci-liveupdate/<address>, and its open file is what
- * user space preserves and gets back through /dev/liveupdate, as it would that
- * of a VFIO device::
+ * Like pci-stub, the driver binds to functions with a type 0 header by
+ * driver_override or new_id, and never enables, disables or resets them. Each
+ * bound function has a character device, /dev/pci-liveupdate/<address>. User space
+ * opens it, and preserves and retrieves the file through /dev/liveupdate like the
+ * file of a VFIO device::
  *
  *	# echo pci-liveupdate-stub > /sys/bus/pci/devices/0000:03:00.0/driver_override
  *	# echo 0000:03:00.0 > /sys/bus/pci/drivers_probe
  *	# pci-liveupdate preserve vm1 03:00.0
  *
- * In the next kernel the function has to be bound before its file is retrieved,
- * since LUO does not try twice.
+ * In the next kernel, bind the function before retrieving its file: LUO does not
+ * repeat a failed retrieval.
  *
- * For each file LUO hands over the &pci_ser_key_t of its function, so the stub
- * allocates nothing. LUO identifies a file by its function: two open files of
- * one function cannot both be preserved.
+ * The data of a file is the &pci_ser_key_t of its function, so preserving a file
+ * allocates no memory. The function also identifies the file: LUO refuses to
+ * preserve two open files of one function.
  *
- * Unbinding a preserved function takes the preservation back: the next driver
- * would not know of it. The file stays in its session, though, and its owner
- * still expects the function in the next kernel. So the kexec fails with
- * -ENODEV and a line in the log if a function in a session was unbound or
- * removed, or does not answer any more. The owner closes the session, or starts
- * over: it binds the function and preserves it in a new session.
+ * Unbinding a preserved function unpreserves it: another driver may bind. But the
+ * file stays in its session, and the owner of the session expects the function in
+ * the next kernel. So the kexec fails with -ENODEV and a message if a function in
+ * a session was unbound or removed, or does not answer. The owner then closes the
+ * session, or binds the function and preserves it in a new session.
  *
- * A file whose retrieval failed in the next kernel does not hold up its session:
- * it can finish after the attempt.
+ * In the next kernel a session can finish after one attempt to retrieve each file,
+ * even if the attempt failed.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -62,11 +60,11 @@
 #define STUB_COMPATIBLE	"pci-liveupdate-stub-v1"
 
 /**
- * struct stub - A function that is, or was, bound.
+ * struct stub - A function that is bound or has open files.
  * @pdev:      The function; referenced.
- * @kref:      One reference for being bound, and one for each open file.
+ * @kref:      One reference while bound, and one for each open file.
  * @minor:     Minor number of the character device.
- * @lock:      Also orders preserving against unbinding.
+ * @lock:      Also serializes preserving and unbinding.
  * @bound:     The driver is bound to @pdev.
  * @preserved: The function is preserved for the next kernel.
  */
@@ -88,8 +86,8 @@ static const struct class stub_class = {
 };
 
 /*
- * Bound functions by minor number and by key. Look-ups take their reference
- * under stub_lock.
+ * Bound functions by minor number and by key. stub_lock protects both, and lookups
+ * take a reference under it.
  */
 static DEFINE_MUTEX(stub_lock);
 static DEFINE_XARRAY(stubs_by_minor);
@@ -127,7 +125,7 @@ static struct stub *stub_get(struct xarray *stubs, unsigned long index)
 	return stub;
 }
 
-/* The file of a function */
+/* Files */
 
 static int stub_fop_open(struct inode *inode, struct file *file)
 {
@@ -152,7 +150,7 @@ static const struct file_operations stub_fops = {
 	.release = stub_fop_release,
 };
 
-/* The file handler */
+/* File handler */
 
 static bool stub_can_preserve(struct liveupdate_file_handler *handler,
 			      struct file *file)
@@ -197,10 +195,7 @@ static void stub_unpreserve(struct liveupdate_file_op_args *args)
 	stub_unpreserve_locked(stub);
 }
 
-/*
- * Fail the kexec instead of losing the function. This changes nothing, so there
- * is no .unfreeze().
- */
+/* Fail the kexec rather than lose the function. Needs no .unfreeze(). */
 static int stub_freeze(struct liveupdate_file_op_args *args)
 {
 	struct stub *stub = args->file->private_data;
@@ -246,8 +241,8 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
 }
 
 /*
- * A file whose retrieval failed must not block its session forever. A file that
- * nobody has retrieved yet must not lose its preservation by accident.
+ * Don't finish a function by accident before the attempt to retrieve its file. Let
+ * the session finish after a failed attempt: LUO does not repeat it.
  */
 static bool stub_can_finish(struct liveupdate_file_op_args *args)
 {
@@ -266,7 +261,7 @@ static void stub_finish(struct liveupdate_file_op_args *args)
 		pci_liveupdate_incoming_finish(stub->pdev);
 }
 
-/* Two files of one function are the same to LUO. */
+/* All files of one function have the same ID. */
 static unsigned long stub_get_id(struct file *file)
 {
 	struct stub *stub = file->private_data;
@@ -291,7 +286,7 @@ static struct liveupdate_file_handler stub_handler = {
 	.compatible = STUB_COMPATIBLE,
 };
 
-/* The driver */
+/* Driver */
 
 static void stub_hide(struct stub *stub)
 {
@@ -442,7 +437,7 @@ static int __init stub_init(void)
 {
 	int err;
 
-	/* Without LUO the stub cannot preserve anything. */
+	/* Don't bind functions that cannot be preserved */
 	if (!liveupdate_enabled())
 		return 0;
 
