@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What drivers use to keep a PCI function alive across a live update.
+ * PCI live update: API for drivers that preserve PCI functions across a kexec.
  * Included by <linux/pci.h>.
  */
 
@@ -15,17 +15,17 @@ struct pci_dev;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 
-/* Registers that drivers/pci/liveupdate_guard.c knows, by where they begin. */
+/* Groups of registers in the tables of drivers/pci/liveupdate_guard.c */
 #define PCI_LIVEUPDATE_NR_CAPS	20
 
-/* Registers that stay as they were found for the life of a struct pci_dev. */
+/* Registers that keep their values for the life of a struct pci_dev */
 #define PCI_LIVEUPDATE_NR_KEPT	7
 
 /**
  * struct pci_liveupdate_guard - State of the guard, in each struct pci_dev.
- * @caps:    Offsets of groups of registers, 0 if the device has none.
- * @kept:    Values that were found when the device was adopted.
- * @blocked: Number of refused writes that would have changed something.
+ * @caps:    Offsets of groups of registers, 0 for groups that the device lacks.
+ * @kept:    Values of kept registers when the device was adopted.
+ * @blocked: Number of refused writes that would have changed bits.
  */
 struct pci_liveupdate_guard {
 	u16 caps[PCI_LIVEUPDATE_NR_CAPS];
@@ -68,8 +68,8 @@ static inline void pci_liveupdate_incoming_finish(struct pci_dev *dev) { }
 #endif
 
 /*
- * The same calls under the names that the discussion on the mailing lists uses,
- * for drivers that are written to those.
+ * The same functions with the names from the discussion on the mailing lists, for
+ * drivers that already use these names.
  */
 static inline int
 pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)

@@ -13,13 +13,12 @@
 struct pci_liveupdate_damage;
 
 /*
- * Each operation is one event, at its end, with how long it took. The caller
- * reads the clock at its start, and only if the event is on: that is @start. It
- * is 0 if the event was switched on in between, and then so is the duration.
+ * An operation emits one event at its end, with its duration. @start is the time
+ * of its start, or 0 if the event was disabled then: the duration is then 0.
  *
- * The clock is sched_clock(), the one of the ring buffer. At boot, while buses are
- * scanned, ktime_get() has a resolution of one jiffy and local_clock() stands
- * still if a tick is late.
+ * Times are of sched_clock(), like those of the ring buffer. While buses are
+ * scanned at boot, ktime_get() has a resolution of one jiffy and local_clock()
+ * stands still if a tick is late.
  */
 
 DECLARE_EVENT_CLASS(pci_liveupdate_function,
@@ -40,7 +39,7 @@ DECLARE_EVENT_CLASS(pci_liveupdate_function,
 	TP_fast_assign(
 		u64 now = sched_clock();
 
-		/* The clocks of two processors may be out of step. */
+		/* Clocks of CPUs may differ */
 		__entry->duration_ns = start && now > start ? now - start : 0;
 		__entry->domain = pci_domain_nr(dev->bus);
 		__entry->bdf = pci_dev_id(dev);
@@ -56,7 +55,7 @@ DECLARE_EVENT_CLASS(pci_liveupdate_function,
 	)
 );
 
-/* A driver asked for its function to be preserved for the next kernel. */
+/* A driver preserved its function for the next kernel. */
 DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_preserve,
 
 	TP_PROTO(struct pci_dev *dev, int err, u64 start),
@@ -64,7 +63,7 @@ DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_preserve,
 	TP_ARGS(dev, err, start)
 );
 
-/* A driver took that back. */
+/* A driver unpreserved its function. */
 DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_unpreserve,
 
 	TP_PROTO(struct pci_dev *dev, int err, u64 start),
@@ -73,9 +72,9 @@ DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_unpreserve,
 );
 
 /*
- * A function or a bridge that the previous kernel preserved was enumerated. @err
- * is -ENODEV if it is another device, and -ENXIO if it is a bridge that has
- * other bus numbers: neither is treated as preserved.
+ * A device in the record of the previous kernel was enumerated. @err is -ENODEV if
+ * another device answers, -ENXIO if a bridge has other bus numbers, or the errno
+ * of a damaged entry: the device is then not treated as preserved.
  */
 DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_incoming,
 
@@ -93,8 +92,8 @@ DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_finish,
 );
 
 /*
- * The guard refused a write that would have changed something. @passed is the
- * value that was written instead; it is @old if nothing was written.
+ * The guard refused a write that would have changed bits. @passed is the value
+ * written instead, or @old if nothing was written.
  */
 TRACE_EVENT(pci_liveupdate_blocked,
 
@@ -132,7 +131,7 @@ TRACE_EVENT(pci_liveupdate_blocked,
 	)
 );
 
-/* The record of the previous kernel was read; @root is NULL if it was refused. */
+/* The kernel read the record of the previous kernel. @root is NULL on error. */
 TRACE_EVENT(pci_liveupdate_retrieve,
 
 	TP_PROTO(u64 root_pa, const struct pci_ser *root, int err, u64 start),
@@ -164,9 +163,10 @@ TRACE_EVENT(pci_liveupdate_retrieve,
 );
 
 /*
- * The record is damaged, and the kernel is about to give up. @dev is what is
- * being enumerated, or NULL while the record is read. Of the address only what
- * the scope says means anything.
+ * The record is damaged. @dev is the device with the damaged entry, or NULL if
+ * @damage is not in an entry: the kernel then panics. The scope tells if the
+ * address is valid as a whole (function), has a valid domain only (segment), or is
+ * not valid (record).
  */
 TRACE_EVENT(pci_liveupdate_damage,
 

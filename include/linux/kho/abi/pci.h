@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The record of preserved PCI functions that crosses a live update.
+ * PCI live update: record of preserved functions, passed to the next kernel.
  */
 
 #ifndef _LINUX_KHO_ABI_PCI_H
@@ -15,23 +15,22 @@
 /**
  * DOC: PCI live update record
  *
- * The outgoing kernel records which PCI functions must not be disturbed, and
- * the incoming kernel reads the record before it scans the first bus. The
- * record hangs off one file-lifecycle-bound object (FLB) of the Live Update
- * Orchestrator, whose data is the physical address of &struct pci_ser.
+ * The outgoing kernel records PCI functions that must not be disturbed, and the
+ * incoming kernel reads the record before it scans the first bus. A
+ * file-lifecycle-bound object (FLB) of the Live Update Orchestrator holds the
+ * physical address of &struct pci_ser.
  *
- * This layout is a contract between the two kernels, which may be of different
- * versions: an update goes to a newer kernel, a rollback to an older one. Each
- * change of a structure below, of the meaning of a field, or of the promise of a
- * function entry increments PCI_SER_VERSION. Beside its version, the writer
- * states the least that a reader must know: @oldest_reader is the oldest version
- * that reads this record correctly, and @features has a bit for each feature in
- * use that a reader must know. A reader takes a record if its own version is not
- * below @oldest_reader and it knows each bit in @features. So a rollback works
- * until somebody uses a feature that the older kernel does not have.
+ * This layout is a contract between two kernels of possibly different versions: an
+ * update boots a newer kernel, a rollback an older one. Each change of a structure
+ * below, of the meaning of a field, or of the guarantees of a function entry
+ * increments PCI_SER_VERSION. The writer also sets @oldest_reader to the oldest
+ * version that reads this record correctly, and sets a bit in @features for each
+ * feature in use that the reader must support. A reader accepts a record if its
+ * own version is not below @oldest_reader and it supports each bit in @features.
+ * So a rollback works unless the record uses a feature that the older kernel lacks.
  *
- * The name of the FLB never changes: LUO ignores unknown names silently, while
- * an unknown version stops the boot with a message.
+ * The name of the FLB never changes: LUO silently ignores unknown names, but an
+ * unknown version stops the boot with a message.
  *
  * ::
  *
@@ -46,35 +45,34 @@
  *	              +- pci_segment_ser [domain 1]
  *	              ...
  *
- * The bitmap lists the preserved functions: the ones a driver preserved, and
- * each bridge above them. The leaf of a bus describes the functions on it. All
- * integers are in the byte order of the CPU, which is little endian on every
- * architecture that supports KHO, and a bitmap is an array of little-endian
- * 64-bit words.
+ * The bitmap lists the preserved functions: those preserved by drivers, and each
+ * bridge above them. The leaf of a bus describes the functions on it. All integers
+ * are in the byte order of the CPU, which is little endian on every architecture
+ * that supports KHO, and a bitmap is an array of little-endian 64-bit words.
  *
- * The record is redundant, to detect damage: the weight of each bitmap equals
- * the nr_devices beside it, these add up to the nr_devices of the root, no two
- * segments share a domain, every block but the last is full, and reserved
- * fields and bits are 0. An entry of a function whose bit is clear has no
- * meaning.
+ * The record is redundant to detect damage: the weight of each bitmap equals
+ * nr_devices of its segment, the sum over all segments equals nr_devices of the
+ * root, segments have different domains, every block but the last is full, and
+ * reserved fields and bits are 0. An entry has no meaning if the bit of its
+ * function is clear.
  */
 
-/* Name of the FLB. Not "pci", "pci-v1" or the like: these are other layouts. */
+/* Name of the FLB. "pci", "pci-v1" and the like are names of other layouts. */
 #define PCI_LUO_FLB_COMPATIBLE	"pci-bdf-bitmap"
 
-/* Version of everything in this file. */
+/* Version of the layout in this file. */
 #define PCI_SER_VERSION		1
 
 /* The oldest version that reads a record of this version. */
 #define PCI_SER_OLDEST_READER	1
 
-/* All known bits of &pci_ser.features. */
+/* All supported bits of &pci_ser.features. */
 #define PCI_SER_FEATURES	0ULL
 
 /*
- * A function of any segment. A driver that hands a function over with its file
- * names it by the same number. A u64 has room behind the last function of the
- * last domain, where an iteration ends.
+ * Identifies a function in any segment. Drivers use it to identify the function of
+ * a preserved file. A u64 can also represent the end of an iteration after the last
+ * function of the last domain.
  */
 typedef u64 pci_ser_key_t;
 
@@ -108,7 +106,7 @@ typedef u64 pci_ser_key_t;
  * struct pci_ser - Root of the record.
  * @version:       PCI_SER_VERSION of the kernel that wrote the record, never 0.
  * @oldest_reader: The oldest version that reads this record, from 1 to @version.
- * @features:      The features that a reader must know, of PCI_SER_FEATURES.
+ * @features:      Bits of PCI_SER_FEATURES that the reader must support.
  * @nr_segments:   Number of &struct pci_segment_ser in the blocks.
  * @reserved:      Must be 0.
  * @nr_devices:    Number of bits set in the bitmaps of all segments.
@@ -130,10 +128,10 @@ struct pci_ser {
  * @domain:     Segment number. VMD uses numbers above 0xffff.
  * @nr_devices: Number of bits set in @bitmap; may be 0.
  * @bitmap:     Physical address of PCI_SER_BITMAP_SIZE bytes.
- * @buses:      Physical address of PCI_SER_BUSES physical addresses: the leaf
- *              of each bus that has, or had, a preserved function, or 0. After
- *              these, PCI_SER_BUSES_RESERVED words must be 0: they are reserved
- *              for leaves of PFs.
+ * @buses:      Physical address of an array. Its first PCI_SER_BUSES words are
+ *              physical addresses of leaves, or 0 for a bus that never had a
+ *              preserved function. The next PCI_SER_BUSES_RESERVED words are
+ *              reserved for leaves of PFs and must be 0.
  */
 struct pci_segment_ser {
 	u32 domain;
@@ -148,9 +146,9 @@ struct pci_segment_ser {
  * @device:      Device ID.
  * @hdr_type:    PCI_HEADER_TYPE_NORMAL or PCI_HEADER_TYPE_BRIDGE, without the
  *               multi-function bit.
- * @bar_shift:   log2 of the size in bytes of each BAR and the expansion ROM,
- *               or 0 if it is not implemented, is the upper half of a 64-bit
- *               BAR, or is not decoded by its register (legacy IDE, Enhanced
+ * @bar_shift:   log2 of the size in bytes of each BAR and the expansion ROM, or
+ *               0 if the BAR is not implemented, is the upper half of a 64-bit
+ *               BAR, or does not decode the resource (legacy IDE, Enhanced
  *               Allocation, a shadowed ROM).
  * @secondary:   Secondary bus number of a bridge, else 0.
  * @subordinate: Subordinate bus number of a bridge, else 0.
