@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Results in KTAP, as the kernel's selftests print them: exit status 0 is pass,
-# 1 is fail, 4 is skip.
+# Print results in KTAP like the kernel's selftests. Exit status: 0 pass, 1 fail,
+# 4 skip.
 
 KTAP_PLAN=0
 KTAP_NR=0
@@ -24,7 +24,7 @@ ktap_diag() {
 	echo "# ${1//$'\n'/$'\n'# }"
 }
 
-# ktap_result NAME COMMAND...: whether COMMAND succeeds.
+# ktap_result NAME COMMAND...: pass if COMMAND succeeds.
 ktap_result() {
 	local name=$1 result=ok
 	shift
@@ -37,7 +37,7 @@ ktap_result() {
 	echo "$result $KTAP_NR $name"
 }
 
-# A check that did not run is no pass.
+# Fail if a planned check did not run.
 ktap_finish() {
 	local passed=$((KTAP_NR - KTAP_FAILED))
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A model of the Live Update Orchestrator in the place of luo_sys.c, so that
- * pci-liveupdate can be tested without a kernel that has one.
+ * A model of the Live Update Orchestrator. It replaces luo_sys.c to test
+ * pci-liveupdate without a kernel that supports live update.
  *
- * A session is a directory below luo/outgoing or luo/incoming in the root that
- * the program is given, and a file of it is a file named after its token. The
- * test script does the kexec: it kills the holder and moves the directory. A
- * lock on the directory stands for the reference that an open session is: it
- * goes when the last process that has the session open ends.
+ * A session is a directory below luo/outgoing or luo/incoming in the directory of
+ * --root, with a file for each token. The test script simulates the kexec: it kills
+ * the holder and moves the directory. A process that has a session open holds a
+ * lock on the directory.
  *
  * LUO_MOCK_FAIL="operation token errno" makes an operation fail.
- * LUO_MOCK_STOP="token" sends the program SIGTERM when that is preserved.
- * LUO_MOCK_UNSEALED makes the kernel forget the seals of a memfd.
+ * LUO_MOCK_STOP="token" sends SIGTERM to the program when it preserves the token.
+ * LUO_MOCK_UNSEALED makes the kernel drop the seals of a memfd.
  */
 
 #include <dirent.h>
@@ -30,7 +29,7 @@
 
 #include "pci-liveupdate.h"
 
-/* 16 hex digits, and what marks a token that was tried, or failed. */
+/* 16 hex digits, and the suffixes of tokens that were retrieved or failed */
 #define TOKEN_SIZE	sizeof("ffffffffffffffff")
 #define MARK_SIZE	sizeof("ffffffffffffffff.failed")
 
@@ -59,8 +58,8 @@ static bool is_device(const char *path)
 }
 
 /*
- * As exclusive as the real one: the lock goes when the file is closed. A file
- * tells the test script that the program has found it busy.
+ * Only one process can open the device, as in the kernel: closing the file drops
+ * the lock. Create a file to tell the test script that the device was busy.
  */
 int luo_sys_open(const char *path)
 {
@@ -149,7 +148,7 @@ static int session_retrieve(struct liveupdate_ioctl_retrieve_session *arg)
 	return 0;
 }
 
-static void copy(int from, int to)
+static void file_copy(int from, int to)
 {
 	char text[4096];
 	off_t offset = 0;
@@ -177,7 +176,7 @@ static int file_preserve(int session,
 
 	fd = openat(session, name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	if (fcntl(arg->fd, F_GET_SEALS) >= 0)
-		copy(arg->fd, fd);
+		file_copy(arg->fd, fd);
 	close(fd);
 
 	return 0;
@@ -188,7 +187,7 @@ static int memfd_retrieve(int session, const char *name)
 	int from = openat(session, name, O_RDONLY | O_CLOEXEC);
 	int fd = memfd_create("", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	copy(from, fd);
+	file_copy(from, fd);
 	close(from);
 	if (!getenv("LUO_MOCK_UNSEALED"))
 		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
@@ -205,7 +204,7 @@ static int function_retrieve(__u64 token)
 	return open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
-/* What was tried and failed once fails for ever. */
+/* A failed retrieve fails again, as in the kernel. */
 static int file_retrieve(int session,
 			 struct liveupdate_session_retrieve_fd *arg)
 {
@@ -233,7 +232,7 @@ static int file_retrieve(int session,
 	return arg->fd < 0 ? arg->fd : 0;
 }
 
-/* A function refuses to be finished before it was tried, a memfd does not. */
+/* A function cannot finish before an attempt to retrieve it; a memfd can. */
 static bool session_can_finish(int session)
 {
 	DIR *dir = fdopendir(dup(session));

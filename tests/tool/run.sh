@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Running the tool, and comparing what it does with what it should do.
+# Run the tool, and compare its output with the expected output.
 
-# Run the tool in the tree: sets RC, OUT and ERR. No check may hang.
+# Run the tool in the tree with a time limit. Sets RC, OUT and ERR.
 run() {
 	RC=0
 	OUT=$(timeout "$LIMIT" "$TOOL" --root "$ROOT" "$@" 2>"$TMP/err" <"$INPUT") ||
@@ -24,8 +24,8 @@ is_as_expected() {
 	return 1
 }
 
-# expect NAME STATUS OUTPUT ERROR ARGUMENT...: the error is without the name of
-# the program, and empty if there is to be none.
+# expect NAME STATUS OUTPUT ERROR ARGUMENT...: ERROR is without the name of the
+# program, or empty for none.
 expect() {
 	local name=$1 rc=$2 out=$3 err=$4
 	shift 4
@@ -49,8 +49,8 @@ print($expression)" <<<"$OUT") || true
 	return 1
 }
 
-# expect_json NAME EXPECTED EXPRESSION ARGUMENT...: in the expression, d is what
-# the tool printed.
+# expect_json NAME EXPECTED EXPRESSION ARGUMENT...: EXPRESSION uses the JSON output
+# of the tool as d.
 expect_json() {
 	local name=$1 expected=$2 expression=$3
 	shift 3
@@ -66,7 +66,7 @@ start() {
 	HOLDERS+=("$HOLDER")
 }
 
-# Whether COMMAND succeeds within 10 seconds.
+# becomes_true COMMAND...: wait up to 10 seconds until COMMAND succeeds.
 becomes_true() {
 	local i
 
@@ -77,21 +77,21 @@ becomes_true() {
 	return 1
 }
 
-# hold_start TEXT ARGUMENT...: start the tool, and wait until it says TEXT.
+# hold_start TEXT ARGUMENT...: start the tool, and wait until it prints TEXT.
 hold_start() {
 	local text=$1
 	shift
 
 	start "$@"
 	becomes_true grep -q "$text" "$TMP/hold.out" ||
-		ktap_diag "the holder does not say: $text"
+		ktap_diag "the holder does not print: $text"
 }
 
 is_over() {
 	! kill -0 "$HOLDER" 2>/dev/null
 }
 
-# hold_end SIGNAL: sets RC, OUT and ERR, as run does.
+# hold_end SIGNAL: sets RC, OUT and ERR like run.
 hold_end() {
 	RC=0
 	kill "-$1" "$HOLDER" || true
@@ -101,7 +101,7 @@ hold_end() {
 	ERR=$(<"$TMP/hold.err")
 }
 
-# Whether a process holds the session in the old kernel.
+# is_held SESSION: a process holds the session in the old kernel.
 is_held() {
 	! is_free "$1"
 }

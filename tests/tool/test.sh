@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of pci-liveupdate that need no kernel with live update: against a tree
-# of files that takes the place of /dev and /sys, and with a model of the Live
-# Update Orchestrator linked in. Everything is built with ASan and UBSan.
+# Test pci-liveupdate without a kernel that supports live update: with a tree of
+# files instead of /dev and /sys, and with a model of the Live Update Orchestrator.
+# Build the tool and the model with ASan and UBSan.
 #
-# UAPI: where linux/liveupdate.h is, as for the Makefile of the tool. Without it,
-# in the kernel tree that the other tests use.
+# UAPI is the directory of linux/liveupdate.h, as for the Makefile of the tool. The
+# default is the kernel tree of the other tests.
 
-# One script in several files, which share variables.
+# The sourced files share variables.
 # shellcheck source-path=SCRIPTDIR disable=SC1091,SC2034
 
 set -euo pipefail
@@ -22,14 +22,14 @@ UAPI=${UAPI:-$("$TOP/scripts/make-tree.sh" "${TO:-7.3}")/include/uapi}
 UAPI=$(realpath -m "$UAPI")
 CC=${CC:-gcc}
 
-# What the tool reads when it reads its standard input, and how long it may run.
+# Standard input of the tool, and its time limit in seconds
 INPUT=/dev/null
 LIMIT=20
 
 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 STUB="pci-liveupdate-stub"
 
-# Functions that are bound, one that does not exist, and their tokens.
+# Bound functions, a function that does not exist, and their tokens
 A=0000:01:00.0
 B=0000:01:00.1
 C=10000:e1:00.7
@@ -47,7 +47,7 @@ GONE_TOKEN=900
 . "$HERE/test_retrieve.sh"
 . "$HERE/test_list.sh"
 
-# What is to be killed when the tests are over.
+# Processes to kill at the end
 HOLDERS=()
 
 cleanup() {
@@ -119,7 +119,7 @@ main() {
 	require
 	ktap_plan 231
 	TMP=$(mktemp -d)
-	# There will be a few hundred thousand files: in memory if possible.
+	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 	trap cleanup EXIT
 	build

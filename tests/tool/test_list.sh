@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2153
 #
-# The list command.
+# Test the list command.
 
 test_list() {
 	local records=$ROOT/sys/kernel/debug/pci_liveupdate
-	local unknown="is not known to this program: use the one that belongs to the kernel"
+	local unknown="has an unknown format: use the program of this kernel's version"
 	local line
 
 	tree_records <<-END
@@ -39,7 +39,7 @@ incoming: functions 1, bridges 1, damaged 1, absent 1, blocked 18446744073709551
 	ktap_result "list: the output is full" is_as_expected 2 "" \
 		"pci-liveupdate: standard output: No space left on device"
 
-	# The other kernel of an update may not count blocked writes yet.
+	# An older kernel does not count blocked writes.
 	tree_records <<-END
 		# side address vendor:device kind state
 		incoming 0000:02:00.0 1234:11e8 function absent

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2153
 #
-# The preserve command, and what it needs of the system.
+# Test the preserve command, and files and drivers that it needs.
 
 test_functions() {
 	local pci=$ROOT/sys/bus/pci
@@ -23,7 +23,7 @@ $override && $unbind && $probe" \
 	expect "function: bridge, and all that is wrong" 2 "" \
 		"0000:00:02.0 is a bridge: name the functions below it, \
 and it is preserved with them
-pci-liveupdate: 0000:03:00.0 does not exist: lspci -D lists the functions that do" \
+pci-liveupdate: 0000:03:00.0 does not exist: lspci -D lists existing functions" \
 		preserve s 00:02.0 "$A" 03:00.0
 
 	rm "$ROOT/dev/pci-liveupdate/$A"
@@ -70,8 +70,8 @@ or booted without liveupdate=on" \
 			"$device: ${errno#*:}: run as root" finish s
 	done
 	LUO_MOCK_FAIL="device 0 5" expect "device: EIO" 3 "" \
-		"$device: the kernel cannot read the sessions of the previous kernel, \
-its log says why: reboot" \
+		"$device: the kernel cannot read the sessions of the previous kernel: \
+see the kernel log and reboot" \
 		finish s
 	LUO_MOCK_FAIL="device 0 12" expect "device: ENOMEM" 2 "" \
 		"$device: Cannot allocate memory" finish s
@@ -138,7 +138,7 @@ session s: released, nothing is preserved" ""
 	sleep 0.3
 	ktap_result "preserve: a signal that is ignored" is_held s
 	hold_end TERM
-	# Whoever runs this with nohup has SIGHUP ignored.
+	# SIGHUP may be ignored, since nohup may run the tests.
 	TOOL=$TMP/interruptible hold_start "held by" preserve s "$A"
 	hold_end HUP
 	ktap_result "preserve: SIGHUP releases" is_as_expected 0 "$released" ""
@@ -162,17 +162,17 @@ test_preserve_errors() {
 			"$cannot $reason" preserve s "$B" "$A" "$C"
 		ktap_result "preserve: all is released" is_released s
 	done <<-END
-		2|the kernel knows no way to preserve its file
+		2|the kernel has no handler for its file
 		12|Cannot allocate memory
-		16|another session has it already
+		16|another session has already preserved it
 		19|it has just been removed
-		22|it is not of a kind that can be, the kernel's log says why
+		22|its type is not supported, see the kernel log
 		28|the session is full, use another one for the rest
-		95|the way it is set up does not allow it, the kernel's log says why
+		95|its configuration is not supported, see the kernel log
 	END
 	: >"$vf"
 	LUO_MOCK_FAIL="preserve $B_TOKEN 22" expect "preserve: VF" 3 "" \
-		"$B cannot be preserved: it is a virtual function, only physical functions can be" \
+		"$B cannot be preserved: it is a virtual function, and only physical functions are supported" \
 		preserve s "$B"
 	rm "$vf"
 
@@ -196,7 +196,7 @@ preserved: Operation not supported
 	END
 	LUO_MOCK_FAIL="preserve $A_TOKEN 16" \
 		expect_json "preserve: JSON of an error" \
-		"preserve 3 ['$cannot another session has it already']" \
+		"preserve 3 ['$cannot another session has already preserved it']" \
 		'd["command"], d["status"], d["messages"]' preserve s "$A"
 }
 
@@ -208,7 +208,7 @@ is_detached() {
 /" && $(ps -o sid= -p "$1") -eq $1 ]]
 }
 
-# The parent has ended when run returns: what it says is about the holder.
+# The parent has ended when run returns; its output is about the holder.
 test_background() {
 	local pid
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2153
 #
-# The retrieve and finish commands, and the manifest they start from.
+# Test the retrieve and finish commands and the manifest.
 
 manifest_abc() {
 	printf '%s\n' "pci-liveupdate-manifest 1 3" "$A" "$B" "$1"
@@ -62,26 +62,26 @@ $A"
 	rm -r "$ROOT/luo/incoming/s"
 	tree_incoming s "$A_TOKEN" "$B_TOKEN" <<<"pci-liveupdate-manifest 1 1
 $A"
-	expect "finish: a file that nobody knows" 3 \
+	expect "finish: a file that is not in the manifest" 3 \
 		"session s: 1 of 1 functions retrieved" \
 		"session 's' cannot be finished: it has a file that is not retrieved" \
 		finish s
 	rm -r "$ROOT/luo/incoming/s"
 }
 
-# Functions that are gone, that the kernel does not give back, that are not
-# bound: one of each, and what becomes of the session.
+# A session with a function that does not exist, one that the kernel does not
+# return, and one that is not bound.
 test_incomplete() {
 	local bind file left
 	local given_up="$GONE does not exist in this kernel: \
-given up, so that the session can finish"
+ignored, so that the session can finish"
 
 	manifest_abc "$GONE" |
 		tree_incoming s "$A_TOKEN" "$B_TOKEN" "$GONE_TOKEN"
 	LUO_MOCK_FAIL="retrieve $B_TOKEN 12" expect "finish: EBUSY" 3 \
 		"session s: 1 of 3 functions retrieved
 session s: missing 1, failed 1, not bound 0" \
-		"$B cannot be retrieved: Cannot allocate memory: the kernel's log says why
+		"$B cannot be retrieved: Cannot allocate memory: see the kernel log
 pci-liveupdate: $given_up
 pci-liveupdate: session 's' cannot be finished: it has a file that is not retrieved" \
 		finish s
@@ -127,13 +127,13 @@ session s: finished" "" finish s
 	manifest_abc "$C" | tree_incoming s "$A_TOKEN" "$B_TOKEN" "$C_TOKEN"
 	file=$ROOT/luo/incoming/s/$B_TOKEN.tried
 	hold_start "waiting" -v -w 20 finish s
-	ktap_result "finish: what is not bound is not tried" [ ! -e "$file" ]
+	ktap_result "finish: a function that is not bound is not retrieved" [ ! -e "$file" ]
 	tree_bind "$B" "$STUB"
 	RC=0
 	wait "$HOLDER" || RC=$?
 	OUT=$(<"$TMP/hold.out")
 	ERR=$(<"$TMP/hold.err")
-	ktap_result "finish: waits for what is not bound" is_as_expected 0 \
+	ktap_result "finish: waits for functions that are not bound" is_as_expected 0 \
 		"$A: retrieved
 $C: retrieved
 session s: waiting for 1 functions to be bound
@@ -172,7 +172,7 @@ held by pid PID
 session s: finished" "pci-liveupdate: $given_up"
 }
 
-# Sessions without a manifest, and with one that cannot be trusted.
+# Sessions without a manifest, and with an invalid one.
 test_manifest() {
 	local instead="the kernel's list is used instead" text reason
 	local many=$TMP/many
@@ -215,7 +215,7 @@ session s: finished" "the manifest is not used, $reason: $instead" finish s
 		pci-liveupdate-manifest\\n$A\\n|it has no header
 		pci-liveupdate-manifest\\x00 1 1\\n$A\\n|it has no header
 		other 1 1\\n$A\\n|it has no header
-		pci-liveupdate-manifest 2 1\\n$A\\n|its version is not known to this program
+		pci-liveupdate-manifest 2 1\\n$A\\n|its version is not supported
 		pci-liveupdate-manifest 1\\n$A\\n|its header does not agree with its lines
 		pci-liveupdate-manifest 1 2\\n$A\\n|its header does not agree with its lines
 		pci-liveupdate-manifest 1 1 1\\n$A\\n|its header does not agree with its lines
@@ -251,11 +251,11 @@ session s: finished" "the manifest is not used, it is not a sealed memfd: $inste
 session s: finished" "the manifest is not used, Cannot allocate memory: $instead" \
 		finish s
 	manifest_abc "$C" | tree_incoming s "$A_TOKEN" "$B_TOKEN"
-	expect "manifest: names what is not there" 4 \
+	expect "manifest: names a function that is not in the session" 4 \
 		"session s: 2 of 3 functions retrieved
 session s: missing 0, failed 1, not bound 0
 session s: finished" \
-		"$C cannot be retrieved: No such file or directory: the kernel's log says why" \
+		"$C cannot be retrieved: No such file or directory: see the kernel log" \
 		finish s
 
 	rm "$ROOT/sys/kernel/debug/pci_liveupdate"
@@ -267,7 +267,7 @@ session s: finished" \
 	rm -r "$ROOT/luo/incoming/s"
 }
 
-# Whatever the manifest holds, the tool ends by itself and with a status.
+# The tool must exit with a status for any contents of the manifest.
 test_manifest_fuzz() {
 	local dir=$TMP/fuzz file failed=0
 
@@ -303,7 +303,7 @@ test_manifest_fuzz() {
 	ktap_result "manifest: 100 damaged ones" [ "$failed" = 0 ]
 }
 
-# All functions of a segment, with a handful of file descriptors.
+# All functions of a segment, with a low limit on file descriptors.
 test_scale() {
 	local nr=65536
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2153
 #
-# The command line: options, addresses, names.
+# Test the command line: options, addresses, names.
 
 test_usage() {
 	local see="see pci-liveupdate --help" word
@@ -32,7 +32,7 @@ test_usage() {
 	expect "version" 0 "pci-liveupdate 1.0" "" --version
 }
 
-# The help has every command with an example, every option and every status.
+# The help must have each command with an example, each option and each status.
 test_help() {
 	local word
 
@@ -47,11 +47,11 @@ test_help() {
 	ktap_result "help: 80 columns" [ -z "$(grep -E '.{81}' <<<"$OUT")" ]
 }
 
-# That a function does not exist is found after its address was understood.
+# A valid address of a missing function gets past the parser to another error.
 test_addresses() {
 	local good bad reason
 	local like="is not an address like 0000:01:00.0"
-	local absent="does not exist: lspci -D lists the functions that do"
+	local absent="does not exist: lspci -D lists existing functions"
 
 	while read -r good; do
 		expect "address: $good" 2 "" "${good#* } $absent" \
@@ -105,7 +105,7 @@ test_addresses() {
 }
 
 test_stdin() {
-	local absent="does not exist: lspci -D lists the functions that do"
+	local absent="does not exist: lspci -D lists existing functions"
 
 	INPUT=$TMP/input
 	printf '05:00.0\n\n0000:05:00.1' >"$INPUT"
@@ -142,6 +142,6 @@ test_names() {
 the previous kernel did not hand it over, or it is finished" \
 		retrieve "$longest"
 	expect "name: not printable" 1 "" \
-		"$file 'a?b' has characters that are not printable ASCII" \
+		"$file 'a?b' has non-printable or non-ASCII characters" \
 		finish $'a\nb'
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# A tree that has what pci-liveupdate reads of /dev and /sys, and the sessions
-# of luo_mock.c.
+# Create a tree with the files of /dev and /sys that pci-liveupdate reads, and with
+# the sessions of luo_mock.c.
 
 tree_create() {
 	ROOT=$1
@@ -13,7 +13,7 @@ tree_create() {
 	: >"$ROOT/dev/liveupdate"
 }
 
-# tree_device ADDRESS HEADER_TYPE: a function without a driver.
+# tree_device ADDRESS HEADER_TYPE: add a function without a driver.
 tree_device() {
 	local dir=$ROOT/sys/bus/pci/devices/$1
 
@@ -39,7 +39,7 @@ tree_remove() {
 	rm -r "$ROOT/sys/bus/pci/devices/$1"
 }
 
-# tree_functions ADDRESS...: functions that are bound to the stub.
+# tree_functions ADDRESS...: add functions that are bound to the stub.
 tree_functions() {
 	local address
 
@@ -49,13 +49,13 @@ tree_functions() {
 	done
 }
 
-# Records of the kernel, from the standard input.
+# tree_records: set the list in debugfs to the standard input.
 tree_records() {
 	cat >"$ROOT/sys/kernel/debug/pci_liveupdate"
 }
 
-# tree_incoming SESSION TOKEN...: a session that the previous kernel left. Its
-# manifest is the standard input, none if that is empty.
+# tree_incoming SESSION TOKEN...: add a session of the previous kernel. The standard
+# input is its manifest; it has none if the input is empty.
 tree_incoming() {
 	local dir=$ROOT/luo/incoming/$1 token
 	shift
@@ -69,7 +69,7 @@ tree_incoming() {
 	[[ -s $dir/ffffffffffffffff ]] || rm "$dir/ffffffffffffffff"
 }
 
-# The new kernel gets what a process holds at this moment.
+# tree_kexec PID: kill the holder, and hand over the sessions to the new kernel.
 tree_kexec() {
 	local session
 

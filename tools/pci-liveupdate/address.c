@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Addresses of PCI functions, kept as the token that the function has in a
- * session.
+ * Addresses of PCI functions. The token of a function in a session is its address.
  */
 
 #include <ctype.h>
@@ -26,11 +25,11 @@ static bool parse_hex(const char **text, size_t min, size_t max,
 }
 
 /**
- * address_parse - Read an address as lspci prints it.
+ * address_parse - Parse an address in the format of lspci.
  * @text:    [domain:]bus:device.function
- * @address: Where the address goes.
+ * @address: Set to the address.
  *
- * Return: NULL, or what is wrong with @text.
+ * Return: NULL, or the reason why @text is not an address.
  */
 const char *address_parse(const char *text, pci_ser_key_t *address)
 {
@@ -58,8 +57,8 @@ const char *address_parse(const char *text, pci_ser_key_t *address)
 }
 
 /**
- * address_format - Write an address as the kernel names the function.
- * @text:    Where the text goes.
+ * address_format - Format an address like the kernel.
+ * @text:    Set to the text.
  * @address: An address.
  *
  * Return: The length of @text.
@@ -94,9 +93,9 @@ static int address_compare(const void *a, const void *b)
 /**
  * address_list_find_twice - Find an address that is in a list twice.
  * @list:    A list.
- * @address: Where the lowest such address goes.
+ * @address: Set to the lowest such address.
  *
- * Return: Whether there is one.
+ * Return: true if an address is in @list twice.
  */
 bool address_list_find_twice(const struct address_list *list,
 			     pci_ser_key_t *address)

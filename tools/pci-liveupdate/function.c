@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI functions as /sys and /dev show them, and the driver that gives each of
- * them a file to preserve.
+ * PCI functions in /sys and /dev, and the stub driver, which has a file for each
+ * bound function.
  */
 
 #include <errno.h>
@@ -16,18 +16,18 @@
 
 #define PCI_SYSFS	"/sys/bus/pci"
 
-/* The commands that bind a function: path and address, address and path. */
+/* Commands that bind a function; arguments are path and address, or the reverse. */
 #define OVERRIDE_FMT	"echo " STUB_DRIVER " > %s/devices/%s/driver_override"
 #define PROBE_FMT	"echo %s > %s/drivers_probe"
 
-/* Where the header type is in configuration space, and its multi bit. */
+/* Offset of the header type in configuration space, and its multi-function bit */
 #define HEADER_TYPE	0x0e
 #define HEADER_MULTI	0x80
 
 /**
- * path_format - Make a path below the root that the command line gives.
- * @path: PATH_MAX bytes. The root is short enough for any path to fit.
- * @fmt:  The path, and what goes into it.
+ * path_format - Format a path below the directory of --root.
+ * @path: PATH_MAX bytes. ROOT_MAX leaves room for all paths.
+ * @fmt:  Format of the path below the root, with arguments.
  */
 void path_format(char *path, const char *fmt, ...)
 {
@@ -40,7 +40,7 @@ void path_format(char *path, const char *fmt, ...)
 	va_end(args);
 }
 
-/* Say once, instead of for each function, that none can be bound. */
+/* Check for the driver, to print one error instead of one for each function. */
 enum status stub_check(void)
 {
 	char path[PATH_MAX];
@@ -54,7 +54,7 @@ enum status stub_check(void)
 	return STATUS_OK;
 }
 
-/* @driver is PATH_MAX bytes, and empty if there is no driver. */
+/* Get the name of the driver in PATH_MAX bytes, or an empty string. */
 static void function_driver(const char *address, char *driver)
 {
 	char path[PATH_MAX];
@@ -79,7 +79,7 @@ static bool function_has(const char *address, const char *file)
 	return !access(path, F_OK);
 }
 
-/* The stub takes any type-0 function, so what has another type is a bridge. */
+/* The stub binds all type 0 functions; other types are bridges. */
 static bool function_is_bridge(const char *address)
 {
 	unsigned char type = 0;
@@ -135,14 +135,14 @@ static void function_explain_unbound(const char *address)
 		     address, pci);
 }
 
-/* Print why a function is not bound to the stub, and what to do. */
+/* Print why a function is not bound to the stub, and how to bind it. */
 void function_explain(pci_ser_key_t address)
 {
 	char text[ADDRESS_SIZE];
 
 	address_format(text, address);
 	if (!function_has(text, ""))
-		warn("%s does not exist: lspci -D lists the functions that do",
+		warn("%s does not exist: lspci -D lists existing functions",
 		     text);
 	else if (function_is_bridge(text))
 		warn("%s is a bridge: name the functions below it, and it is preserved with them",
@@ -151,7 +151,7 @@ void function_explain(pci_ser_key_t address)
 		function_explain_unbound(text);
 }
 
-/* Open the file that the stub has for a function. */
+/* Open the file of a function. */
 enum status function_open(pci_ser_key_t address, int *fd)
 {
 	char path[PATH_MAX], text[ADDRESS_SIZE];

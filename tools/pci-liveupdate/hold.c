@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Holding a session: the kernel lets go of it when its file is closed, so a
- * process stays until it is told to stop.
+ * Hold a session: the kernel releases a session when its file is closed, so a
+ * process keeps it open until a signal.
  *
- * The signals that stop the program are blocked and asked for where stopping
- * is safe. None has a handler, so no system call is interrupted half-way.
+ * The signals that stop the program are blocked, and checked where stopping is
+ * safe. They have no handlers, so they don't interrupt system calls.
  */
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 static sigset_t stop_signals;
 static bool stopped;
 
-/* Return: Milliseconds since some moment in the past. */
+/* Return: Milliseconds of the monotonic clock. */
 long long now_ms(void)
 {
 	struct timespec now;
@@ -31,8 +31,8 @@ long long now_ms(void)
 }
 
 /*
- * A signal that is ignored already stays so: nohup and shells that start a
- * job in the background expect it.
+ * Don't block ignored signals: nohup and shells that start background jobs set
+ * them to be ignored.
  */
 void stop_init(void)
 {
@@ -50,9 +50,9 @@ void stop_init(void)
 
 /**
  * stop_wait - Wait until a signal asks the program to stop.
- * @timeout_ms: How long to wait, or negative if there is no limit.
+ * @timeout_ms: Timeout, or negative for none.
  *
- * Return: Whether the program is to stop, now and in later calls.
+ * Return: true if the program must stop; then also in later calls.
  */
 bool stop_wait(int timeout_ms)
 {
@@ -61,7 +61,7 @@ bool stop_wait(int timeout_ms)
 		.tv_nsec = timeout_ms % 1000 * 1000000L,
 	};
 
-	/* EINTR is possible all the same: SIGSTOP and SIGCONT cause it. */
+	/* SIGSTOP and SIGCONT cause EINTR */
 	while (!stopped) {
 		if (sigtimedwait(&stop_signals, NULL,
 				 timeout_ms < 0 ? NULL : &timeout) > 0)
@@ -78,7 +78,7 @@ static enum status hold_in_background(pid_t *holder)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	pid_t pid;
 
-	/* The holder must not keep a file system busy. */
+	/* The holder must not keep a file system busy */
 	if (null < 0 || chdir("/"))
 		return fail(STATUS_ENVIRONMENT, "/dev/null or /: %s",
 			    strerror(errno));
@@ -103,11 +103,10 @@ static enum status hold_in_background(pid_t *holder)
 
 /**
  * hold_start - Begin to hold the session.
- * @holder: Where the ID of the process that holds it goes: this one, or with
- *          --background one that comes out of this call as well and whose
- *          output goes nowhere.
+ * @holder: Set to the ID of the holder: this process, or with --background a child
+ *          without output, which returns from this call as well.
  *
- * Return: STATUS_OK, or a line was printed.
+ * Return: STATUS_OK, or another status with a printed error.
  */
 enum status hold_start(pid_t *holder)
 {
@@ -121,9 +120,9 @@ enum status hold_start(pid_t *holder)
 
 /**
  * hold_wait - Hold the session until a signal.
- * @holder: The process that hold_start() names.
+ * @holder: The ID from hold_start().
  *
- * Return: Whether this process held it, and is to release it.
+ * Return: true if this process held the session and must release it.
  */
 bool hold_wait(pid_t holder)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The list command: what is preserved, in both directions.
+ * The list command: preserved functions of both directions.
  */
 
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #include "pci-liveupdate.h"
 
 /**
- * struct totals - How many records there are on one side.
+ * struct totals - Number of records on one side.
  * @kinds:   Number of records of each kind.
- * @absent:  Number of records, of any kind, that no device was found for.
+ * @absent:  Number of records, of any kind, without a device.
  * @blocked: Number of blocked writes to configuration space.
  */
 struct totals {
@@ -19,7 +19,7 @@ struct totals {
 	unsigned long long blocked;
 };
 
-static void count(const struct record_list *list, struct totals *totals)
+static void totals_count(const struct record_list *list, struct totals *totals)
 {
 	size_t i;
 
@@ -116,7 +116,7 @@ enum status command_list(int argc, char **argv)
 
 	status = record_list_read(&list);
 	if (!status) {
-		count(&list, totals);
+		totals_count(&list, totals);
 		if (options.json) {
 			print_json(&list, totals);
 		} else {

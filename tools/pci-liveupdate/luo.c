@@ -13,8 +13,8 @@
 #include "pci-liveupdate.h"
 
 /*
- * Only one process can have the device open, and each needs it for one ioctl:
- * when it is busy for as long as this, somebody holds it for good.
+ * Only one process can have the device open, and this program only has it open for
+ * one ioctl. Another program keeps it open if it is busy for longer than this.
  */
 #define BUSY_TIMEOUT_MS		5000
 #define BUSY_INTERVAL_MS	50
@@ -34,7 +34,7 @@ static enum status session_name_check(const char *name)
 	for (c = name; *c; c++)
 		if (*c < ' ' || *c > '~')
 			return fail(STATUS_USAGE,
-				    "the name of the session '%s' has characters that are not printable ASCII",
+				    "the name of the session '%s' has non-printable or non-ASCII characters",
 				    name);
 
 	return STATUS_OK;
@@ -69,7 +69,7 @@ static enum status device_open(int *fd)
 			    path, BUSY_TIMEOUT_MS / 1000);
 	case -EIO:
 		return fail(STATUS_REFUSED,
-			    "%s: the kernel cannot read the sessions of the previous kernel, its log says why: reboot",
+			    "%s: the kernel cannot read the sessions of the previous kernel: see the kernel log and reboot",
 			    path);
 	}
 	if (*fd < 0)
@@ -82,9 +82,9 @@ static enum status device_open(int *fd)
 /**
  * luo_create_session - Create a session for the next kernel.
  * @name:    Name of the session.
- * @session: Where the file descriptor of the session goes.
+ * @session: Set to the file descriptor of the session.
  *
- * Return: STATUS_OK, or a line was printed.
+ * Return: STATUS_OK, or another status with a printed error.
  */
 enum status luo_create_session(const char *name, int *session)
 {
@@ -122,9 +122,9 @@ enum status luo_create_session(const char *name, int *session)
 /**
  * luo_retrieve_session - Take over a session of the previous kernel.
  * @name:    Name of the session.
- * @session: Where the file descriptor of the session goes.
+ * @session: Set to the file descriptor of the session.
  *
- * Return: STATUS_OK, or a line was printed.
+ * Return: STATUS_OK, or another status with a printed error.
  */
 enum status luo_retrieve_session(const char *name, int *session)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The system calls that reach the Live Update Orchestrator. They stand apart
- * so that a test can put a model of the kernel in their place.
+ * System calls to the Live Update Orchestrator. A test replaces this file with a
+ * model of the kernel.
  */
 
 #include <errno.h>
@@ -19,8 +19,8 @@ int luo_sys_open(const char *path)
 }
 
 /*
- * Never repeated on EINTR: the error of a retrieve sticks, so this would not
- * end. No signal has a handler in this program, see hold.c.
+ * Don't repeat this on EINTR: LUO returns the error of a failed retrieve again. No
+ * signal has a handler in this program, see hold.c.
  *
  * Return: 0, or a negative errno.
  */

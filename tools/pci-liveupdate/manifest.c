@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The manifest: a memfd in each session that names the functions in it, since
- * the kernel does not list what a session holds. It is text:
+ * The manifest: a memfd in each session with the addresses of its functions, since
+ * the kernel does not list the files of a session. It has text:
  *
  *	pci-liveupdate-manifest 1 2
  *	0000:01:00.0
  *	10000:e1:00.0
  *
- * The header holds the version and the number of addresses. Addresses are in
- * the form that address_format() gives them, none is there twice, and every
- * line ends in a newline.
+ * The header has the version and the number of addresses. Addresses are in the
+ * format of address_format(), no address is there twice, and each line ends in a
+ * newline.
  */
 
 #include <assert.h>
@@ -39,7 +39,7 @@
 #define MANIFEST_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
 			 F_SEAL_WRITE)
 
-/* Newer than the headers of some C libraries that are still in use. */
+/* Headers of older C libraries lack this */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL	0x0008U
 #endif
@@ -88,10 +88,10 @@ static bool manifest_write(int fd, const struct address_list *list)
 
 /**
  * manifest_preserve - Add a manifest to a session.
- * @session: A session that was created.
+ * @session: A session from luo_create_session().
  * @list:    The functions in it.
  *
- * Return: STATUS_OK, or a line was printed.
+ * Return: STATUS_OK, or another status with a printed error.
  */
 enum status manifest_preserve(int session, const struct address_list *list)
 {
@@ -122,7 +122,7 @@ out_close:
 	return status;
 }
 
-/* Cut a line off @text. Return: The line, or NULL if it is not a whole one. */
+/* Cut a line off @text. Return: The line, or NULL if it has a NUL or no newline. */
 static char *next_line(char **text, char *end)
 {
 	char *line = *text, *newline = memchr(line, '\n', end - line);
@@ -147,7 +147,7 @@ static bool address_parse_exact(const char *line, pci_ser_key_t *address)
 	return !strcmp(line, text);
 }
 
-/* Return: NULL, or what is wrong with the @size bytes at @text. */
+/* Return: NULL, or the reason why the @size bytes at @text are no manifest. */
 static const char *manifest_parse(char *text, size_t size,
 				  struct address_list *list)
 {
@@ -159,7 +159,7 @@ static const char *manifest_parse(char *text, size_t size,
 	if (!header || sscanf(header, MANIFEST_NAME " %9u", &version) != 1)
 		return "it has no header";
 	if (version != MANIFEST_VERSION)
-		return "its version is not known to this program";
+		return "its version is not supported";
 
 	while (text < end) {
 		line = next_line(&text, end);
@@ -176,7 +176,7 @@ static const char *manifest_parse(char *text, size_t size,
 	return NULL;
 }
 
-/* Return: NULL, or what is wrong with the file. */
+/* Return: NULL, or the reason why the file is no manifest. */
 static const char *manifest_read(int fd, struct address_list *list)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -184,7 +184,7 @@ static const char *manifest_read(int fd, struct address_list *list)
 	struct stat st;
 	char *text;
 
-	/* Without these it might change while it is read. */
+	/* Without seals the file may change while it is read */
 	if (seals < 0 || (seals & MANIFEST_SEALS) != MANIFEST_SEALS)
 		return "it is not a sealed memfd";
 	if (fstat(fd, &st))
@@ -204,11 +204,11 @@ static const char *manifest_read(int fd, struct address_list *list)
 
 /**
  * manifest_retrieve - Read the manifest of a session.
- * @session: A session that was retrieved.
- * @list:    Where the functions in it are added.
+ * @session: A session from luo_retrieve_session().
+ * @list:    Its functions are added to this list.
  *
- * Return: 0; or a negative errno and @list is empty: -ENOENT if the session has
- * no manifest, otherwise a line was printed.
+ * Return: 0, or with @list empty: -ENOENT if the session has no manifest, or
+ * -EINVAL with a printed error.
  */
 int manifest_retrieve(int session, struct address_list *list)
 {

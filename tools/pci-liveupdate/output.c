@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the user sees: lines of text on the standard output, one line for each
- * bad situation on the standard error, or one JSON object.
+ * Output: results as lines on the standard output, or as one JSON object, and one
+ * line for each error or warning on the standard error.
  */
 
 #include <errno.h>
@@ -20,10 +20,7 @@ static struct {
 
 static bool json_comma, json_printed;
 
-/*
- * There is nothing to undo: the kernel lets go of what the session holds, as it
- * does when the program is killed.
- */
+/* The kernel releases the session when the program ends. */
 static void die_no_memory(void)
 {
 	fputs(PROGRAM ": out of memory\n", stderr);
@@ -58,8 +55,8 @@ static void warnings_add(char *text)
 }
 
 /*
- * A message quotes what the user typed and what files contain. It must stay
- * one line, do nothing to a terminal, and be valid in JSON.
+ * Messages quote arguments and contents of files. Keep them on one line, free of
+ * control sequences for terminals, and valid in JSON.
  */
 static void make_printable(char *text)
 {
@@ -84,7 +81,7 @@ static void vwarn(const char *fmt, va_list args)
 		free(text);
 }
 
-/* Print a line about a bad situation. */
+/* Print a line on the standard error. */
 void warn(const char *fmt, ...)
 {
 	va_list args;
@@ -94,7 +91,7 @@ void warn(const char *fmt, ...)
 	va_end(args);
 }
 
-/* Print a line about a bad situation that ends with @status. */
+/* Print a line on the standard error, and return @status. */
 enum status fail(enum status status, const char *fmt, ...)
 {
 	va_list args;
@@ -120,7 +117,7 @@ void say(const char *fmt, ...)
 	putchar('\n');
 }
 
-/* A script that wants no text still wants to know which process to end. */
+/* With --quiet --background print the ID only: scripts need it to end the process. */
 void say_holder(pid_t holder)
 {
 	if (options.quiet && options.background && !options.json)
@@ -138,7 +135,7 @@ static void json_key(const char *key)
 		printf("\"%s\":", key);
 }
 
-/* Begin an object or an array. @key is NULL in an array, here and below. */
+/* Begin an object or an array. @key is NULL for an element of an array. */
 void json_open(const char *key, char bracket)
 {
 	json_key(key);
@@ -152,7 +149,7 @@ void json_close(char bracket)
 	json_comma = true;
 }
 
-/* @value holds printable ASCII only, see make_printable(). */
+/* @value must be printable ASCII, see make_printable(). */
 void json_string(const char *key, const char *value)
 {
 	json_key(key);
@@ -177,7 +174,7 @@ void json_bool(const char *key, bool value)
 	fputs(value ? "true" : "false", stdout);
 }
 
-/* End the one object that the program prints, with what all of them have. */
+/* End the object that the program prints with the members of all commands. */
 void json_finish(enum status status)
 {
 	size_t i;
@@ -193,11 +190,11 @@ void json_finish(enum status status)
 }
 
 /**
- * output_finish - Print what is left to print.
+ * output_finish - Print the JSON object, unless it was printed, and flush output.
  * @command: The command, or NULL if none was recognized.
- * @status:  What the command ended with.
+ * @status:  Status of the command.
  *
- * Return: What the program ends with.
+ * Return: Exit status of the program.
  */
 enum status output_finish(const char *command, enum status status)
 {

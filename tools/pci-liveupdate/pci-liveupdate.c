@@ -16,7 +16,7 @@
 
 #define VERSION		"1.0"
 
-/* No path below the root is longer. */
+/* Leave room for the longest path below the root. */
 #define ROOT_MAX	(PATH_MAX - 256)
 
 struct options options = {
@@ -24,13 +24,13 @@ struct options options = {
 };
 
 /**
- * struct command - One thing the program can do.
+ * struct command - A command of the program.
  * @name:       Its name.
- * @run:        What does it.
- * @min_args:   Number of arguments it needs.
- * @max_args:   Number of arguments it takes.
- * @background: It takes --background.
- * @wait:       It takes --wait.
+ * @run:        Function that runs it.
+ * @min_args:   Minimum number of arguments.
+ * @max_args:   Maximum number of arguments.
+ * @background: Accepts --background.
+ * @wait:       Accepts --wait.
  */
 struct command {
 	const char *name;
@@ -80,7 +80,7 @@ static const char help[] =
 "                               releases it; ADDRESS - reads the standard\n"
 "                               input, an address a line\n"
 "      pci-liveupdate -b preserve guests 0000:01:00.0 02:00.1 && kexec -e\n"
-"  list                         list what is preserved, for the next kernel\n"
+"  list                         list functions preserved for the next kernel,\n"
 "                               and by the previous one\n"
 "      pci-liveupdate list\n"
 "  retrieve SESSION             retrieve all functions and hold the session\n"
@@ -90,8 +90,8 @@ static const char help[] =
 "      pci-liveupdate finish guests\n"
 "\n"
 "Options:\n"
-"  -b, --background    preserve, retrieve: leave the session to a process in the\n"
-"                      background, and print its ID, once all is done\n"
+"  -b, --background    preserve, retrieve: hold the session in a background\n"
+"                      process, and print its ID\n"
 "  -w, --wait SECONDS  retrieve, finish: wait for functions that are not bound\n"
 "                      to pci-liveupdate-stub\n"
 "  -j, --json          print one JSON object\n"
@@ -102,7 +102,7 @@ static const char help[] =
 "  -V, --version       print the version\n"
 "\n"
 "Exit status:\n"
-"  0  all is done; so it is when a signal ends the hold\n"
+"  0  success, also when a signal ends the hold\n"
 "  1  usage: an option, an address or a name is wrong\n"
 "  2  environment: a file, a driver, a function or a permission is missing\n"
 "  3  the kernel refused\n"
@@ -124,12 +124,13 @@ static const struct option long_options[] = {
 	{}
 };
 
-static enum status usage_error(const char *what, const char *which)
+static enum status usage_error(const char *reason, const char *subject)
 {
-	return fail(STATUS_USAGE, "%s%s: see " PROGRAM " --help", what, which);
+	return fail(STATUS_USAGE, "%s%s: see " PROGRAM " --help", reason,
+		    subject);
 }
 
-/* A descriptor of LUO must not be mistaken for a standard file. */
+/* Reserve descriptors 0 to 2, so that a file of LUO cannot get one of them. */
 static void open_standard_files(void)
 {
 	int fd;
@@ -145,7 +146,7 @@ static enum status set_root(const char *text)
 {
 	static char root[PATH_MAX];
 
-	/* The program may change its working directory. */
+	/* hold_in_background() changes the working directory */
 	if (!realpath(text, root))
 		return fail(STATUS_ENVIRONMENT, "%s: %s", text,
 			    strerror(errno));
@@ -170,7 +171,7 @@ static enum status set_wait(const char *text)
 	return STATUS_OK;
 }
 
-/* @print becomes what the user wants to read instead of running a command. */
+/* Set @print to a text if the program prints it instead of running a command. */
 static enum status set_option(int option, char **argv, const char **print)
 {
 	switch (option) {

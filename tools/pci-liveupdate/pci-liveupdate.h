@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the source files of pci-liveupdate share, a section a file.
+ * Declarations for the source files of pci-liveupdate.
  */
 
 #ifndef _PCI_LIVEUPDATE_H
@@ -14,7 +14,7 @@
 #define PROGRAM		"pci-liveupdate"
 #define STUB_DRIVER	"pci-liveupdate-stub"
 
-/* What the program exits with. The order of precedence is the caller's. */
+/* Exit status of the program */
 enum status {
 	STATUS_OK,
 	STATUS_USAGE,
@@ -24,7 +24,7 @@ enum status {
 };
 
 /**
- * struct options - What the command line asks for.
+ * struct options - Options of the command line.
  * @root:       Prefix of every path under /dev and /sys.
  * @wait:       Seconds to wait for functions that are not bound.
  * @json:       Print one JSON object instead of text.
@@ -66,8 +66,8 @@ void *memory_resize(void *memory, size_t nr, size_t size);
 /* address.c */
 
 /*
- * A function, and its token in a session. The kernel does not export its header:
- * this is the definition in include/linux/kho/abi/pci.h.
+ * A function, and its token in a session. Copied from include/linux/kho/abi/pci.h,
+ * which is not a UAPI header.
  */
 typedef __u64 pci_ser_key_t;
 
@@ -85,7 +85,7 @@ typedef __u64 pci_ser_key_t;
  * struct address_list - Addresses in the order they were added.
  * @items: The addresses.
  * @nr:    Number of addresses.
- * @size:  Number of addresses there is room for.
+ * @size:  Number of allocated items.
  */
 struct address_list {
 	pci_ser_key_t *items;
@@ -131,14 +131,14 @@ enum record_kind {
 };
 
 /**
- * struct record - A line of the kernel's list of what is preserved.
- * @address: The function.
- * @side:    Handed to the next kernel, or received from the previous one.
- * @kind:    What is preserved at @address.
+ * struct record - A line of the list in debugfs.
+ * @address: Address of the function.
+ * @side:    Preserved for the next kernel, or by the previous one.
+ * @kind:    Type of the device, or a damaged entry.
  * @vendor:  Vendor ID.
  * @device:  Device ID.
  * @absent:  No device was found and adopted.
- * @blocked: Number of writes to its configuration space that were blocked.
+ * @blocked: Number of blocked writes to configuration space.
  */
 struct record {
 	pci_ser_key_t address;

@@ -78,7 +78,7 @@ static enum status read_addresses(struct address_list *list, int argc,
 	return STATUS_OK;
 }
 
-/* Every function that is not ready is named, so that one run shows them all. */
+/* Explain all functions that are not bound, not only the first one. */
 static enum status check_functions(const struct address_list *list)
 {
 	enum status status;
@@ -98,28 +98,28 @@ static enum status check_functions(const struct address_list *list)
 	return status;
 }
 
-static enum status refuse(pci_ser_key_t address, int err)
+static enum status preserve_refused(pci_ser_key_t address, int err)
 {
 	char text[ADDRESS_SIZE];
 	const char *reason;
 
 	switch (err) {
 	case -EBUSY:
-		reason = "another session has it already";
+		reason = "another session has already preserved it";
 		break;
 	case -EINVAL:
 		reason = function_is_virtual(address) ?
-			 "it is a virtual function, only physical functions can be" :
-			 "it is not of a kind that can be, the kernel's log says why";
+			 "it is a virtual function, and only physical functions are supported" :
+			 "its type is not supported, see the kernel log";
 		break;
 	case -EOPNOTSUPP:
-		reason = "the way it is set up does not allow it, the kernel's log says why";
+		reason = "its configuration is not supported, see the kernel log";
 		break;
 	case -ENOSPC:
 		reason = "the session is full, use another one for the rest";
 		break;
 	case -ENOENT:
-		reason = "the kernel knows no way to preserve its file";
+		reason = "the kernel has no handler for its file";
 		break;
 	case -ENODEV:
 		reason = "it has just been removed";
@@ -133,8 +133,8 @@ static enum status refuse(pci_ser_key_t address, int err)
 }
 
 /*
- * The session keeps a reference to the file, so the descriptor is not needed
- * any more: no limit on open files stands in the way of many functions.
+ * Close the descriptor, since the limit on open files is lower than the number of
+ * functions may be. The session has a reference to the file.
  */
 static enum status preserve_function(int session, pci_ser_key_t address)
 {
@@ -149,7 +149,7 @@ static enum status preserve_function(int session, pci_ser_key_t address)
 	err = luo_preserve_fd(session, fd, address);
 	close(fd);
 	if (err)
-		return refuse(address, err);
+		return preserve_refused(address, err);
 
 	if (options.verbose) {
 		address_format(text, address);
@@ -174,7 +174,7 @@ static enum status preserve_all(int session, const struct address_list *list)
 	return status;
 }
 
-static void report(const char *name, size_t nr, pid_t holder)
+static void preserve_report(const char *name, size_t nr, pid_t holder)
 {
 	if (options.json) {
 		json_open(NULL, '{');
@@ -206,7 +206,7 @@ static enum status preserve_session(const char *name,
 	if (!status)
 		status = hold_start(&holder);
 	if (!status) {
-		report(name, list->nr, holder);
+		preserve_report(name, list->nr, holder);
 		released = hold_wait(holder);
 	}
 	close(session);

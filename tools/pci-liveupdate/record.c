@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's list of what is preserved, as it stands in debugfs:
+ * The list of preserved devices in debugfs:
  *
  *	# side address vendor:device kind state blocked
  *	# incoming record version 1 at 0x1c5d000 of 52 kB
  *	outgoing 0000:01:00.0 1234:11e8 function present 0
  *	incoming 0000:00:02.0 1b36:000c bridge absent 3
  *
- * The last column counts blocked writes to configuration space. A kernel from
- * before there was a count does not have that column.
+ * The last column is the number of blocked writes to configuration space. Older
+ * kernels don't have this column.
  */
 
 #include <ctype.h>
@@ -45,7 +45,7 @@ const char *record_state(const struct record *record)
 	return record_states[record->absent];
 }
 
-/* Write vendor and device as lspci -n prints them. */
+/* Format vendor and device like lspci -n. */
 void record_id(const struct record *record, char text[RECORD_ID_SIZE])
 {
 	snprintf(text, RECORD_ID_SIZE, "%04x:%04x", record->vendor,
@@ -175,10 +175,10 @@ static void record_list_add(struct record_list *list,
 }
 
 /**
- * record_list_read - Read the kernel's list of what is preserved.
- * @list: Where the records are added.
+ * record_list_read - Read the list in debugfs.
+ * @list: Records are added to this list.
  *
- * Return: STATUS_OK, or a line was printed.
+ * Return: STATUS_OK, or another status with a printed error.
  */
 enum status record_list_read(struct record_list *list)
 {
@@ -207,7 +207,7 @@ enum status record_list_read(struct record_list *list)
 			      strerror(errno));
 	else if (!known || !nr_lines)
 		status = fail(STATUS_ENVIRONMENT,
-			      "%s: line %zu is not known to this program: use the one that belongs to the kernel",
+			      "%s: line %zu has an unknown format: use the program of this kernel's version",
 			      path, nr_lines);
 	free(line);
 	fclose(file);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The retrieve and finish commands: what the previous kernel preserved.
+ * The retrieve and finish commands: take over functions of the previous kernel.
  *
- * A retrieve that fails cannot be repeated, so a function that is not bound to
- * the stub is not tried. The session cannot finish without it, and stays with
- * the kernel for the next process that asks. What does not exist any more is
- * tried all the same: this fails, and no longer keeps the session from
- * finishing.
+ * A failed retrieve cannot be repeated, so don't retrieve a function that is not
+ * bound to the stub. The session cannot finish then, and another process may
+ * retrieve it later. Do retrieve a function that no longer exists: this fails, and
+ * the session can finish after it.
  */
 
 #include <errno.h>
@@ -20,11 +19,11 @@
 #define WAIT_INTERVAL_MS	200
 
 /**
- * enum retrieval - What has become of a function.
- * @PENDING:   Not tried, since it is not bound to the stub.
- * @RETRIEVED: The kernel gave the file back.
+ * enum retrieval - State of a function.
+ * @PENDING:   Not retrieved yet, since it is not bound to the stub.
+ * @RETRIEVED: The kernel has returned its file.
  * @MISSING:   It does not exist in this kernel.
- * @FAILED:    The kernel did not give the file back.
+ * @FAILED:    The kernel has returned an error.
  * @FOREIGN:   It is not in this session.
  */
 enum retrieval {
@@ -46,14 +45,14 @@ static const char *const retrieval_names[NR_RETRIEVALS] = {
 
 /**
  * struct incoming - A session of the previous kernel.
- * @command:   What is done with it.
+ * @command:   Name of the command.
  * @name:      Name of the session.
  * @fd:        File descriptor of the session.
- * @manifest:  @functions are those of this session. Otherwise they are all
- *             that were preserved, in whichever session.
- * @functions: The functions that may be in the session.
- * @states:    What has become of each of them.
- * @counts:    How many functions there are in each state.
+ * @manifest:  The session has a manifest. Otherwise @functions may be in other
+ *             sessions.
+ * @functions: Functions of the manifest, or all incoming functions.
+ * @states:    State of each function.
+ * @counts:    Number of functions in each state.
  * @finished:  The kernel has finished the session.
  */
 struct incoming {
@@ -123,7 +122,7 @@ static void retrieve_function(struct incoming *in, size_t i)
 	address_format(text, address);
 	fd = luo_retrieve_fd(in->fd, address);
 	if (fd >= 0) {
-		/* The session has a reference to the file until it finishes. */
+		/* The session has a reference to the file until it finishes */
 		close(fd);
 		set_state(in, i, RETRIEVED);
 		if (options.verbose)
@@ -132,11 +131,11 @@ static void retrieve_function(struct incoming *in, size_t i)
 		set_state(in, i, FOREIGN);
 	} else if (state == FUNCTION_ABSENT) {
 		set_state(in, i, MISSING);
-		warn("%s does not exist in this kernel: given up, so that the session can finish",
+		warn("%s does not exist in this kernel: ignored, so that the session can finish",
 		     text);
 	} else {
 		set_state(in, i, FAILED);
-		warn("%s cannot be retrieved: %s: the kernel's log says why",
+		warn("%s cannot be retrieved: %s: see the kernel log",
 		     text, strerror(-fd));
 	}
 }
@@ -164,8 +163,8 @@ static void explain_pending(struct incoming *in)
 }
 
 /*
- * Without a manifest a function that is not bound may well belong to another
- * session, and only the kernel knows whether this one can finish.
+ * Check if the session is done. Without a manifest a pending function may be in
+ * another session: try to finish, and let the kernel decide.
  */
 static bool is_settled(struct incoming *in, bool finish, enum status *status)
 {
@@ -193,7 +192,7 @@ static bool is_settled(struct incoming *in, bool finish, enum status *status)
 	return true;
 }
 
-/* Retrieve everything, waiting for what is not bound, and @finish or not. */
+/* Retrieve all functions, wait for those not bound, and finish if @finish. */
 static enum status settle(struct incoming *in, bool finish)
 {
 	long long deadline = now_ms() + options.wait * 1000LL;
@@ -223,7 +222,7 @@ static enum status completeness(const struct incoming *in)
 	return STATUS_OK;
 }
 
-/* Return: How many functions there are in the session, as far as is known. */
+/* Return: Number of functions that are known to be in the session. */
 static size_t count_functions(const struct incoming *in)
 {
 	size_t nr = in->functions.nr - in->counts[FOREIGN];
@@ -270,7 +269,7 @@ static void report_json(const struct incoming *in, pid_t holder,
 }
 
 /* @holder is 0 if no process holds the session. */
-static void report(const struct incoming *in, pid_t holder, enum status status)
+static void retrieve_report(const struct incoming *in, pid_t holder, enum status status)
 {
 	if (options.json)
 		report_json(in, holder, status);
@@ -281,29 +280,29 @@ static void report(const struct incoming *in, pid_t holder, enum status status)
 		say("session %s: finished", in->name);
 }
 
-static enum status finish(struct incoming *in)
+static enum status finish_session(struct incoming *in)
 {
 	enum status status = settle(in, true);
 
 	if (!status)
 		status = completeness(in);
-	report(in, 0, status);
+	retrieve_report(in, 0, status);
 
 	return status;
 }
 
-static enum status retrieve(struct incoming *in)
+static enum status retrieve_session(struct incoming *in)
 {
 	enum status status;
 	pid_t holder = 0;
 
-	/* There is no use in holding a session that cannot finish. */
+	/* Don't hold a session that cannot finish */
 	status = settle(in, false);
 	if (!status)
 		status = hold_start(&holder);
 	if (!status)
 		status = completeness(in);
-	report(in, holder, status);
+	retrieve_report(in, holder, status);
 	if (!holder || !hold_wait(holder))
 		return status;
 
@@ -342,10 +341,10 @@ static enum status take_over(const char *command, const char *name,
 
 enum status command_retrieve(int argc, char **argv)
 {
-	return take_over("retrieve", argv[0], retrieve);
+	return take_over("retrieve", argv[0], retrieve_session);
 }
 
 enum status command_finish(int argc, char **argv)
 {
-	return take_over("finish", argv[0], finish);
+	return take_over("finish", argv[0], finish_session);
 }
