@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Report the latency of each phase of a PCI live update.
 
-Reads what perf script or the kernel's trace file says of the tracepoints of
-include/trace/events/pci_liveupdate.h. Prints a table, a histogram of each phase
-and the slowest devices. Exits with 1 if there is nothing to report, or if it
-is not all there.
+Reads events of include/trace/events/pci_liveupdate.h from the output of perf
+script or the trace file of the kernel. Prints a table, a histogram of each phase
+and the slowest devices. Exits with 1 if the input has no events, or lost or
+malformed ones.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-# In the order in which they happen.
+# In order of time
 PHASES = ("preserve", "unpreserve", "retrieve", "incoming", "finish")
 
 BAR_WIDTH = 40
@@ -40,23 +40,23 @@ BLOCKED = re.compile(
     r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7] where=0x[0-9a-f]+ size=[124] "
     r"val=0x[0-9a-f]+ old=0x[0-9a-f]+ passed=0x[0-9a-f]+ caller=\S+( \[\w+\])?"
 )
-# What perf script and the trace file say of events that did not fit.
+# Lines of perf script and the trace file about lost events
 LOST = re.compile(r"PERF_RECORD_LOST\w*.*lost (\d+)|\[LOST (\d+) EVENTS\]")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One event: what was done to whom, with what result, and for how long."""
+    """One event: phase, device or record, errno and duration."""
 
     phase: str
-    what: str
+    subject: str
     err: int
     ns: int
 
 
 @dataclass
 class Trace:
-    """All that was read."""
+    """Parsed events."""
 
     operations: list[Operation] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Trace:
     lost: int = 0
 
     def add(self, line: str) -> None:
-        """Add what LINE says, if it is about an event."""
+        """Parse LINE, and add its event if it has one."""
         lost = LOST.search(line)
         if lost:
             self.lost += int(lost[1] or lost[2])
@@ -83,14 +83,14 @@ class Trace:
         match = (RECORD if name == "retrieve" else FUNCTION).fullmatch(text)
         if not match or name not in PHASES:
             return False
-        what = (
+        subject = (
             f"the record at {match['root']}: {match['devices']} devices "
             f"in {match['segments']} segments"
             if name == "retrieve"
             else f"{match['address']} {match['id']}"
         )
         self.operations.append(
-            Operation(name, what, int(match["err"]), int(match["ns"]))
+            Operation(name, subject, int(match["err"]), int(match["ns"]))
         )
         return True
 
@@ -109,7 +109,7 @@ class Trace:
 
 
 def duration(ns: float) -> str:
-    """NS as a person reads it."""
+    """Format NS with a unit."""
     for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
         if ns >= size:
             return f"{ns / size:.1f} {unit}"
@@ -122,12 +122,12 @@ def percentile(values: list[int], percent: int) -> int:
 
 
 def timed(operations: Iterable[Operation]) -> list[Operation]:
-    """From fast to slow, what was done. 0 is what began before the event was on."""
+    """Sort successful operations by duration. 0 means an unknown duration."""
     return sorted((op for op in operations if op.ns and not op.err), key=lambda op: op.ns)
 
 
 def print_table(phases: dict[str, list[Operation]]) -> None:
-    """One line a phase."""
+    """Print one line for each phase."""
     columns = "{:<12}{:>8}{:>8}{:>12}{:>12}{:>12}{:>12}"
     print(columns.format("phase", "count", "errors", "min", "median", "p99", "max"))
     for phase, operations in phases.items():
@@ -143,7 +143,7 @@ def print_table(phases: dict[str, list[Operation]]) -> None:
 
 
 def print_histogram(phase: str, operations: list[Operation]) -> None:
-    """A bar for each power of two."""
+    """Print a bar for each power of two."""
     buckets = Counter(op.ns.bit_length() - 1 for op in operations)
     most = max(buckets.values())
 
@@ -156,26 +156,26 @@ def print_histogram(phase: str, operations: list[Operation]) -> None:
 
 
 def print_slowest(phases: dict[str, list[Operation]], top: int) -> None:
-    """Name the slowest devices."""
+    """Print the slowest devices."""
     print("\nslowest:")
     for phase, operations in phases.items():
         for op in reversed(timed(operations)[-top:]):
-            print(f"  {phase:<12}{duration(op.ns):>10}  {op.what}")
+            print(f"  {phase:<12}{duration(op.ns):>10}  {op.subject}")
 
 
 def print_errors(operations: list[Operation]) -> None:
-    """Each device with each errno it met."""
-    met = Counter((op.phase, op.what, op.err) for op in operations if op.err)
-    if met:
+    """Print each device with each errno."""
+    errors = Counter((op.phase, op.subject, op.err) for op in operations if op.err)
+    if errors:
         print("\nerrors:")
-    for (phase, what, err), count in met.items():
+    for (phase, subject, err), count in errors.items():
         name = errno.errorcode.get(-err, str(-err))
         times = f"  {count} times" if count > 1 else ""
-        print(f"  {phase:<12}{'-' + name:>12}  {what}{times}")
+        print(f"  {phase:<12}{'-' + name:>12}  {subject}{times}")
 
 
 def report(trace: Trace, top: int) -> None:
-    """Print all there is."""
+    """Print the report."""
     phases: dict[str, list[Operation]] = defaultdict(list)
 
     for phase in PHASES:
@@ -200,12 +200,12 @@ def report(trace: Trace, top: int) -> None:
 
 
 def complain(trace: Trace) -> list[str]:
-    """What makes the report less than the whole truth."""
+    """List reasons why the report is incomplete."""
     complaints = []
     if not trace.operations and not trace.damage and not trace.garbled:
         complaints.append(
-            "no pci_liveupdate events: nothing was preserved or finished "
-            "while it was recorded"
+            "no pci_liveupdate events: no function was preserved or finished "
+            "during the recording"
         )
     if trace.lost:
         complaints.append(
@@ -221,7 +221,7 @@ def complain(trace: Trace) -> list[str]:
 
 
 def positive(text: str) -> int:
-    """A number of devices to name."""
+    """Parse a positive number."""
     value = int(text)
     if value < 1:
         raise ValueError
@@ -229,7 +229,7 @@ def positive(text: str) -> int:
 
 
 def main() -> int:
-    """Read the standard input."""
+    """Report the events on the standard input."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--top", type=positive, default=5, metavar="N")
     args = parser.parse_args()
