@@ -51,7 +51,7 @@
  *   devices do DMA, and a kernel that cannot identify them would hand their memory
  *   to other users.
  * - The entry of one function is damaged: print an error with the same details,
- *   don't treat the function as preserved and clear its bus mastering.
+ *   don't treat the function as preserved, and clear its bus mastering.
  * - The previous kernel preserved devices, but LUO is off: print a message at the
  *   highest level. Nothing is protected.
  * - Another device answers at a preserved BDF: print an error with both
@@ -480,7 +480,7 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
 	}
 
 	if (device_iommu_mapped(&dev->dev))
-		pci_warn_once(dev, "is behind an IOMMU, whose translation does not survive the kexec\n");
+		pci_warn_once(dev, "is behind an IOMMU, and its translation does not survive the kexec\n");
 	pci_dbg(dev, "preserved for the next kernel\n");
 	return 0;
 }

@@ -299,7 +299,7 @@ static void pci_liveupdate_flb_finish(struct liveupdate_flb_op_args *args)
 
 	if (abandoned)
 		pci_liveupdate_announce_abandoned();
-	pr_info("all files are finished, no device of the previous kernel is preserved any more\n");
+	pr_info("all files are finished, devices of the previous kernel are no longer preserved\n");
 	pci_liveupdate_index_destroy(index);
 }
 
