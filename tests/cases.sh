@@ -108,18 +108,6 @@ scale() {
 	console_is_quiet "$dir/console"
 }
 
-# is_preserved DIR: the instructions of the call that drivers make at any time, in
-# both kernels, and first of all whether the check of them works.
-is_preserved() {
-	local version image
-
-	"$ROOT/tests/is-preserved-test.sh" || return
-	for version in 7.2 7.3; do
-		image=$("$ROOT/scripts/build-kernel.sh" "$version" base)
-		"$ROOT/tests/is-preserved.sh" "${image%/arch/*}/drivers/pci/liveupdate.o" || return
-	done
-}
-
 # guard_cost DIR: instructions that the guard adds to a write to other devices.
 guard_cost() {
 	local without with

@@ -111,34 +111,3 @@ traced_damage() {
 	grep pci_liveupdate_ "$1/console"
 	return 1
 }
-
-# compile_liveupdate OBJECT FLAG...: as in a kernel whose tracepoints are no-ops
-# that are patched when they are switched on. kbuild makes a .s file on request,
-# and lets its object be.
-compile_liveupdate() {
-	local object=$1
-	shift
-
-	kmake -s -C "$tree" O="$build" "${ccache[@]}" \
-		CFLAGS_liveupdate.o="-DCONFIG_JUMP_LABEL=1 $*" drivers/pci/liveupdate.s
-	gcc -c -o "$object" "$build/drivers/pci/liveupdate.s"
-	rm -f -- "$build/drivers/pci/liveupdate.s"
-}
-
-# static_key DIR: what tracepoints cost while they are off, in instructions. Time
-# is of no use for that in an emulated machine.
-static_key() {
-	local dir=$1 tree image build
-	local -a ccache=()
-
-	need_tools binutils:objdump python3:python3
-	image=$("$ROOT/scripts/build-kernel.sh" 7.3 base)
-	tree=$("$ROOT/scripts/make-tree.sh" 7.3)
-	build=${image%/arch/*}
-	lock "build-${build##*/}"
-	lock "tree-${tree##*/}" shared
-	! have ccache || ccache=(CC="ccache gcc" HOSTCC="ccache gcc")
-	compile_liveupdate "$dir/traced.o"
-	compile_liveupdate "$dir/untraced.o" -DNOTRACE
-	python3 "$ROOT/tests/static_key.py" "$dir/traced.o" "$dir/untraced.o"
-}

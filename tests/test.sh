@@ -93,7 +93,6 @@ host_tests() {
 	run bench bench
 	run lint script check.sh lint
 	run build-warnings script check-build.sh
-	run is-preserved is_preserved
 }
 
 kunit_tests() {
@@ -194,7 +193,6 @@ damage_tests() {
 perf_tests() {
 	run perf-update perf_update
 	run perf-damage traced_damage
-	run perf-static-key static_key
 }
 
 # With lockdep, KASAN and kmemleak. Side by side, as by then little else is left
