@@ -14,7 +14,7 @@ usage() {
 	Usage: ${0##*/} OUT [SOURCE:DESTINATION[:MODE]]...
 
 	Writes OUT, a compressed initrd with busybox, all its applets, kexec, and each
-	SOURCE at DESTINATION, such as tests/init:/init:755. Programs bring the shared
+	SOURCE at DESTINATION, such as tests/guest/init:/init:755. Programs bring the shared
 	libraries they need. Nothing is done if nothing changed.
 	END
 }

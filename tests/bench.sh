@@ -6,10 +6,12 @@
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-# shellcheck source=tests/vm.sh
-. "$ROOT/tests/vm.sh"
-# shellcheck source=tests/cases.sh
-. "$ROOT/tests/cases.sh"
+# shellcheck source=tests/vm/vm.sh
+. "$ROOT/tests/vm/vm.sh"
+# shellcheck source=tests/vm/devices.sh
+. "$ROOT/tests/vm/devices.sh"
+# shellcheck source=tests/vm/live-update.sh
+. "$ROOT/tests/vm/live-update.sh"
 
 SCRIPTS=$ROOT/tools/perf-scripts
 REPORT=$SCRIPTS/pci-liveupdate-bench-report.py
@@ -110,11 +112,9 @@ in_kernel() {
 }
 
 boot_bench() {
-	local VM_SECONDS=1200
-
-	boot_kernels "$dir/vm" "$KERNEL-bench" "$KERNEL-bench" 1 \
-		"scenario=bench pci_liveupdate_benchmark.max=${MAX:-4096} pci_liveupdate_benchmark.order=random" || return
-	guest_is_content "$dir/vm" first || return
+	boot_kernels "$dir/vm" "$KERNEL-bench" "$KERNEL-bench" 1 bench --seconds=1200 \
+		"pci_liveupdate_benchmark.max=${MAX:-4096}" pci_liveupdate_benchmark.order=random || return
+	guest_passed "$dir/vm" first || return
 	sed -n 's/^[^ ]* data bench //p' "$dir/vm/side" >"$dir/kernel-$KERNEL.csv"
 	console_is_clean "$dir/vm/console"
 }

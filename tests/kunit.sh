@@ -5,10 +5,12 @@
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-# shellcheck source=tests/vm.sh
-. "$ROOT/tests/vm.sh"
-# shellcheck source=tests/cases.sh
-. "$ROOT/tests/cases.sh"
+# shellcheck source=tests/vm/vm.sh
+. "$ROOT/tests/vm/vm.sh"
+# shellcheck source=tests/vm/live-update.sh
+. "$ROOT/tests/vm/live-update.sh"
+# shellcheck source=tests/cases/kunit.sh
+. "$ROOT/tests/cases/kunit.sh"
 
 main() {
 	local rc=0

@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run the selftests that come with LUO, as our series changes LUO.
+# Run the selftests of LUO, because our series changes LUO.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-# shellcheck source=tests/vm.sh
-. "$ROOT/tests/vm.sh"
-# shellcheck source=tests/cases.sh
-. "$ROOT/tests/cases.sh"
+# shellcheck source=tests/vm/vm.sh
+. "$ROOT/tests/vm/vm.sh"
+# shellcheck source=tests/vm/live-update.sh
+. "$ROOT/tests/vm/live-update.sh"
 
-# Those that take a kexec, and have a first process of their own.
+# The tests that take a kexec have a first process of their own.
 KEXEC_TESTS=(luo_kexec_simple luo_multi_session luo_stress_sessions luo_stress_files)
 
 usage() {
@@ -45,7 +45,7 @@ build_programs() {
 		"$tests/liveupdate.c" "$tests/lib/lu_utils.c"
 }
 
-# pack NAME: what the second kernel starts with is in what the first one has. The
+# pack NAME: the initrd of the first kernel contains the one of the second kernel. The
 # first process mounts debugfs on a folder that has to be there.
 pack() {
 	local files=("$work/init:/init:755" "$work/$1:/test_binary:755"
@@ -60,7 +60,7 @@ kexec_test() {
 	local name=$1 dir=$out/$1
 
 	pack "$name"
-	vm_boot "$dir" "$image" "$image" "$work/$name.gz" "$VM_SECONDS" liveupdate=on ||
+	vm_boot "$dir" "$image" "$image" "$work/$name.gz" "$BOOT_SECONDS" liveupdate=on ||
 		{ echo "this was $name"; return 1; }
 	if ! grep -q 'TEST PASSED' "$dir/console"; then
 		echo "$name did not pass; its last words:"
@@ -75,11 +75,11 @@ plain_test() {
 
 	"$ROOT/scripts/build-initrd.sh" "$work/liveupdate.gz" \
 		"$ROOT/tests/guest/init:/init:755" "$ROOT/tests/guest/guest.sh:/lib/guest.sh:644" \
-		"$ROOT/tests/guest/scenarios/luo.sh:/scenarios/luo.sh:644" \
+		"$ROOT/tests/cases/luo.guest.sh:/scenarios/luo.sh:644" \
 		"$work/liveupdate:/bin/luo-selftest:755"
-	vm_boot "$dir" "$image" "" "$work/liveupdate.gz" "$VM_SECONDS" \
+	vm_boot "$dir" "$image" "" "$work/liveupdate.gz" "$BOOT_SECONDS" \
 		"liveupdate=on scenario=luo" || return
-	guest_is_content "$dir" first || return
+	guest_passed "$dir" first || return
 	console_is_clean "$dir/console"
 }
 
@@ -94,7 +94,6 @@ main() {
 	tests=$tree/tools/testing/selftests/liveupdate
 	work=$HOST_BUILD/luo-$TO
 	lock "luo-selftests-$TO"
-	VM_DEVICES=()
 	mkdir -p "$work/headers" "$out"
 	step "LUO's selftests" build_programs
 	plain_test || failed=1

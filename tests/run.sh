@@ -5,8 +5,10 @@
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-# shellcheck source=tests/vm.sh
-. "$ROOT/tests/vm.sh"
+# shellcheck source=tests/vm/vm.sh
+. "$ROOT/tests/vm/vm.sh"
+# shellcheck source=tests/vm/devices.sh
+. "$ROOT/tests/vm/devices.sh"
 
 DEVICES=${DEVICES:-64}
 
@@ -22,6 +24,7 @@ usage() {
 
 main() {
 	local dir kernel next initrd
+	local -a devices
 
 	init "$@"
 	if [[ ! $DEVICES =~ ^[1-9][0-9]*$ ]] || ((DEVICES > VM_MAX_DEVICES)); then
@@ -31,16 +34,16 @@ main() {
 
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$FROM" base)
 	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
-	initrd=$("$ROOT/tests/build-guest.sh" "$next")
+	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
 	dir=$CACHE/run/$FROM-$TO-$DEVICES
 	lock "run-${dir##*/}"
 
-	vm_hierarchy "$DEVICES"
+	mapfile -t devices < <(vm_hierarchy "$DEVICES")
 	# Starting QEMU takes a time that grows with the square of the devices.
 	step "live update from $FROM to $TO" \
 		vm_boot "$dir" "$kernel" "$next" "$initrd" $((120 + DEVICES / 2)) \
-		"liveupdate=on scenario=update"
-	"$ROOT/tests/report.sh" "$dir" "$DEVICES"
+		"liveupdate=on scenario=update" "${devices[@]}"
+	"$ROOT/tests/vm/report.sh" "$dir" "$DEVICES"
 }
 
 main "$@"

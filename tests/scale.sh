@@ -1,30 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Whole live updates of more and more functions: what each phase costs, and how
-# that grows.
+# Live updates of more and more functions: the costs of each phase, and their growth.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-# shellcheck source=tests/vm.sh
-. "$ROOT/tests/vm.sh"
-# shellcheck source=tests/cases.sh
-. "$ROOT/tests/cases.sh"
+# shellcheck source=tests/vm/vm.sh
+. "$ROOT/tests/vm/vm.sh"
+# shellcheck source=tests/vm/devices.sh
+. "$ROOT/tests/vm/devices.sh"
+# shellcheck source=tests/vm/live-update.sh
+. "$ROOT/tests/vm/live-update.sh"
+# shellcheck source=tests/cases/scale.sh
+. "$ROOT/tests/cases/scale.sh"
 
 SIZES=${SIZES:-64 1024 4096 16384 65536}
 FILES=${FILES-64 1024 4096 16384}
 COUNT=${COUNT:-}
-# Counting runs one processor at a time, and tests/run.sh measures by the host's clock.
+# QEMU counts with one processor at a time, and tests/run.sh uses the host's clock.
 REAL=${REAL:-$([[ $COUNT ]] && echo 0 || echo 992)}
 THREADS=${THREADS:-$([[ $COUNT ]] && echo 1 || echo 2)}
-
-# 65,536 struct pci_dev take most of 1 GB, and all sizes run in the same machine.
-MEMORY=4G
-VM_SECONDS=600
-if [[ $COUNT ]]; then
-	VM_CLOCK=(-icount "shift=0,sleep=off")
-	VM_SECONDS=1800
-fi
 
 usage() {
 	cat <<-END
@@ -32,13 +27,13 @@ usage() {
 	                  [FILES="$FILES"] [REAL=$REAL] [THREADS=$THREADS] [COUNT=1]
 
 	  FROM, TO  the kernels of the live update, 7.2 or 7.3 each
-	  SIZES     numbers of functions made of software, in $VM_SEGMENTS segments, that
-	            are preserved with one file: what the PCI core costs
-	  FILES     numbers of such functions with a file each: what LUO costs
+	  SIZES     numbers of functions made of software, in $SCALE_SEGMENTS segments, that
+	            are preserved with one file: the costs of the PCI core
+	  FILES     numbers of such functions with a file each: the costs of LUO
 	  REAL      how many functions of QEMU to preserve, 0 for none
 	  THREADS   how many threads call at the same time, 1 not to measure it
 	  COUNT     1 counts instructions instead of time: that is slower, the same
-	            whatever else the machine does, and knows nothing of caches
+	            on a busy machine, and knows nothing of caches
 	END
 }
 
@@ -54,16 +49,24 @@ check_numbers() {
 		die "REAL=$REAL is more than the $VM_MAX_DEVICES functions that QEMU has room for"
 }
 
-# update FUNCTIONS FILES [THREADS]: sets folder.
-update() {
-	folder=$dir/$1-$2${3:+-$3}
-	mkdir -p "$folder"
-	step "live update of $1 functions, $2" \
-		scale "$folder" "$FROM-base" "$TO-base" "$@"
+# scale_machine: options of QEMU. 65,536 struct pci_dev take most of 1 GB, and all
+# sizes run in the same machine.
+scale_machine() {
+	printf '%s\n' -m 4G
+	[[ ! $COUNT ]] || printf '%s\n' -icount shift=0,sleep=off
 }
 
-real() {
-	DEVICES=$REAL "$ROOT/tests/run.sh" >"$dir/real"
+# update FOLDER FUNCTIONS FILES [THREADS]
+update() {
+	mkdir -p "$1"
+	step "live update of $2 functions, $3" \
+		scale_test "$1" "$FROM-base" "$TO-base" "$2" "$3" --qemu=scale_machine \
+		--seconds="$([[ $COUNT ]] && echo 1800 || echo 600)" "threads=${4:-1}"
+}
+
+# update_real_functions OUTPUT
+update_real_functions() {
+	DEVICES=$REAL "$ROOT/tests/run.sh" >"$1"
 }
 
 main() {
@@ -82,22 +85,24 @@ main() {
 	"$ROOT/scripts/build-kernel.sh" "$TO" base >/dev/null
 
 	for size in $SIZES; do
-		update "$size" one
-		folders+=("$folder")
+		update "$dir/$size-one" "$size" one
+		folders+=("$dir/$size-one")
 	done
 	for size in $FILES; do
-		update "$size" each
-		folders+=("$folder")
+		update "$dir/$size-each" "$size" each
+		folders+=("$dir/$size-each")
 	done
 	if ((THREADS > 1)); then
-		update "${size:-1024}" one "$THREADS"
+		size=${size:-1024}
+		folder=$dir/$size-one-$THREADS
+		update "$folder" "$size" one "$THREADS"
 		arguments+=(--calls "$folder")
 	fi
 	if ((REAL)); then
-		step "live update of $REAL functions of QEMU" real
+		step "live update of $REAL functions of QEMU" update_real_functions "$dir/real"
 		sed -n '/^PCI live update/,/^  bind, retrieve/p; /^  functions preserved/,$p' "$dir/real"
 	fi
-	python3 "$ROOT/tests/scale.py" "${arguments[@]}" "$dir/scale.csv" "${folders[@]}"
+	python3 "$ROOT/tests/cases/scale.py" "${arguments[@]}" "$dir/scale.csv" "${folders[@]}"
 }
 
 main "$@"

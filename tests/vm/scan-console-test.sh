@@ -8,7 +8,7 @@ set -euo pipefail
 SCAN=$(dirname -- "${BASH_SOURCE[0]}")/scan-console.sh
 BAD=0
 
-# expect STATUS TEXT: what the scanner says of a console with TEXT in it.
+# expect STATUS TEXT: the scanner exits with STATUS for a console with TEXT in it.
 expect() {
 	local rc=0
 

@@ -8,6 +8,8 @@ is. The others are words on its stack that point into the kernel: its callers,
 and what earlier calls left behind.
 """
 
+from __future__ import annotations
+
 import argparse
 import re
 import sys

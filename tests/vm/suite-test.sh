@@ -5,9 +5,9 @@
 # writes to the other's logs.
 
 # shellcheck source=scripts/lib.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-# shellcheck source=tests/suite.sh
-. "$ROOT/tests/suite.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=tests/vm/suite.sh
+. "$ROOT/tests/vm/suite.sh"
 
 usage() {
 	cat <<-END
@@ -17,53 +17,54 @@ usage() {
 	END
 }
 
+# say_name DIR NAME
 say_name() {
-	echo "of the suite $SUITE_NAME"
+	echo "of the suite $2"
 }
 
-# await DIR FILE: until a suite has written FILE.
-await() {
+# await_file DIR FILE: until a suite has written FILE.
+await_file() {
 	local tries
 
 	for ((tries = 0; tries < 300; tries++)); do
 		[[ ! -e $2 ]] || return 0
 		sleep 0.1
 	done
-	echo "nobody wrote ${2##*/}"
+	echo "no suite wrote ${2##*/}"
 	return 1
 }
 
 # tiny_suite NAME FOLDER: the long suite begins before the short one, and ends
 # after it.
 tiny_suite() {
-	local SUITE_NAME=$1 folder=$2 PATTERN='*'
+	local name=$1 folder=$2
 
 	init --suite "$@"
-	start_suite tiny
-	run same say_name
-	case $SUITE_NAME in
+	start_suite tiny '*'
+	run same say_name "$name"
+	case $name in
 	long)
 		: >"$folder/begun"
-		run wait await "$folder/ended"
-		run last say_name
+		run wait await_file "$folder/ended"
+		run last say_name "$name"
 		;;
 	short)
 		run bad false
 		;;
 	esac
-	grep -qx "of the suite $SUITE_NAME" "$SUITE/same/result" ||
-		echo "another suite wrote to $SUITE/same"
+	grep -qx "of the suite $name" "${SUITE[folder]}/same/result" ||
+		echo "another suite wrote to ${SUITE[folder]}/same"
 	summary
 }
 
-# expect NAME TEXT RC FOUND-RC: the last line that a suite printed, and its status.
-expect() {
+# expect_end OUTPUT TEXT RC FOUND-RC: the last line that a suite printed, and its status.
+expect_end() {
 	local last
 
-	last=$(tail -n 1 "$folder/$1")
+	last=$(tail -n 1 "$1")
 	[[ $last == "$2" && $3 == "$4" ]] && return
-	echo "the suite $1 ended with '$last' and $4, expected '$2' and $3; it printed:"
-	sed 's/^/    /' "$folder/$1"
+	echo "the suite ${1##*/} ended with '$last' and $4, expected '$2' and $3; it printed:"
+	sed 's/^/    /' "$1"
 	return 1
 }
 
@@ -81,19 +82,19 @@ main() {
 
 	"$0" --suite long "$folder" >"$folder/long" 2>&1 &
 	long=$!
-	await "" "$folder/begun" || bad=1
+	await_file "" "$folder/begun" || bad=1
 	rc=0
 	"$0" --suite short "$folder" >"$folder/short" 2>&1 || rc=$?
 	: >"$folder/ended"
-	expect short "1 passed, 1 failed" 1 "$rc" || bad=1
+	expect_end "$folder/short" "1 passed, 1 failed" 1 "$rc" || bad=1
 	rc=0
 	wait "$long" || rc=$?
-	expect long "3 passed, 0 failed" 0 "$rc" || bad=1
+	expect_end "$folder/long" "3 passed, 0 failed" 0 "$rc" || bad=1
 
-	# With nobody else there, a suite has its usual folder.
+	# A suite that runs alone has its usual folder.
 	rc=0
 	"$0" --suite alone "$folder" >"$folder/alone" 2>&1 || rc=$?
-	expect alone "1 passed, 0 failed" 0 "$rc" || bad=1
+	expect_end "$folder/alone" "1 passed, 0 failed" 0 "$rc" || bad=1
 	if ! grep -qx "# results: $folder/cache/tiny/results.ktap" "$folder/alone"; then
 		echo "a suite that runs alone does not write to $folder/cache/tiny"
 		bad=1

@@ -6,7 +6,7 @@
 
 set -euo pipefail
 
-# What the kernel begins such a report with: include/asm-generic/bug.h, lockdep,
+# The kernel begins such reports with these words. See include/asm-generic/bug.h, lockdep,
 # mm/kasan/report.c, mm/kmemleak.c, lib/ubsan.c, kernel/rcu, kernel/hung_task.c,
 # kernel/watchdog.c and mm/page_alloc.c.
 REPORTS='WARNING: |BUG: |kernel BUG at |Oops: |UBSAN: |KASAN: |KFENCE: |KCSAN: '

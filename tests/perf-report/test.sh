@@ -1,14 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The scripts that record and report, without a kernel: what they say of samples
-# and of whatever goes wrong.
+# Test the scripts that record and report without a kernel: the report of samples, and
+# error messages.
 
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-SCRIPTS=$HERE/../tools/perf-scripts
-SAMPLES=$HERE/perf-report
+SCRIPTS=$HERE/../../tools/perf-scripts
 BAD=0
 
 fail() {
@@ -26,13 +25,13 @@ expect() {
 		fail "expected status $status and '$text', got $rc and '$said' from: $*"
 }
 
-# line STATUS TEXT LINE: what the report says of a file with LINE in it.
+# line STATUS TEXT LINE: the report ends like this for a file with LINE in it.
 line() {
 	printf '%s\n' "$3" >"$TMP/line"
 	expect "$1" "$2" "$SCRIPTS/pci-liveupdate-report" "$TMP/line"
 }
 
-# as_nobody SCRIPT: who may not be able to read the script.
+# as_nobody SCRIPT: run it as the user nobody, who may not be able to read the file.
 # shellcheck disable=SC2317 # it is called by expect()
 as_nobody() {
 	local -a nobody=()
@@ -44,14 +43,14 @@ as_nobody() {
 samples() {
 	local rc=0
 
-	"$SCRIPTS/pci-liveupdate-report" --top 3 "$SAMPLES/perf-script.txt" "$SAMPLES/trace.txt" \
+	"$SCRIPTS/pci-liveupdate-report" --top 3 "$HERE/perf-script.txt" "$HERE/trace.txt" \
 		>"$TMP/report" || rc=$?
 	[[ $rc == 0 ]] || fail "the report of the samples ended with $rc"
 	# Its first line is the licence.
-	sed 1d "$SAMPLES/report.txt" >"$TMP/expected"
+	sed 1d "$HERE/report.txt" >"$TMP/expected"
 	diff -u "$TMP/expected" "$TMP/report" || fail "the report of the samples is another one"
 	# The order of files and of lines does not count.
-	cat "$SAMPLES/trace.txt" "$SAMPLES/perf-script.txt" |
+	cat "$HERE/trace.txt" "$HERE/perf-script.txt" |
 		"$SCRIPTS/pci-liveupdate-report" --top 3 - | diff - "$TMP/expected" ||
 		fail "the report of standard input is another one"
 }
@@ -102,7 +101,7 @@ unhappy() {
 		"$SCRIPTS/pci-liveupdate-record"
 }
 
-# What perf is asked to do.
+# The script asks perf to record our events.
 recorded() {
 	local said
 

@@ -4,7 +4,7 @@
 # Tell at a glance how a live update went. Exits with 1 if not all is well.
 
 # shellcheck source=scripts/lib.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 usage() {
 	cat <<-END
@@ -110,7 +110,7 @@ main() {
 	printf '  checks in the guest      %d of %d\n' "$ok" $((ok + bad))
 	grep ' not ok \| data failed ' "$side" | sed 's/^[^ ]* /    /' || true
 
-	if "$ROOT/tests/scan-console.sh" "$dir/console" >"$dir/scan"; then
+	if "$ROOT/tests/vm/scan-console.sh" "$dir/console" >"$dir/scan"; then
 		printf '  console                  clean\n'
 	else
 		printf '  console                  %s reports\n' "$(wc -l <"$dir/scan")"

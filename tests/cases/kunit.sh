@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The KUnit suites of our files, and with lockdep, KASAN and kmemleak a live update
+# as well.
+
+kunit_tests() {
+	run kunit-7.2 kunit 7.2-base
+	run kunit-7.3 kunit 7.3-base
+}
+
+# Side by side, because little else is left to do by then.
+debug_tests() {
+	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*' &
+	run debug-update live_update 7.3-debug 7.3-debug 16 update
+	wait
+	run_similar debug-kunit-all kunit 7.3-debug
+}
+
+# kunit DIR KERNEL [SUITES]: run the suites that match the pattern SUITES. All tests
+# pass, and none is skipped. kmemleak only finds leaks in a scan, and doubles the
+# time. A debug kernel leaves the exhaustive tests of the index to the harness in
+# user space, which has sanitizers. The log buffer holds the whole output, because
+# the console is slower.
+kunit() {
+	local dir=$1 kernel=$2 suites=${3:-pci_liveupdate*} tree image
+	local line='liveupdate=on kmemleak=off log_buf_len=16M kunit.enable=1 kunit.autorun=1 kunit_shutdown=reboot'
+	local seconds=$BOOT_SECONDS
+	local -a qemu=()
+
+	tree=$("$ROOT/scripts/make-tree.sh" "${kernel%-*}") || return
+	image=$(build_kernel "$kernel") || return
+	if [[ $kernel == *debug* ]]; then
+		seconds=$BOOT_SECONDS_DEBUG
+		qemu=(-m "$DEBUG_MEMORY")
+		line+=" $DEBUG_LINE kunit.filter=speed>very_slow"
+	fi
+	vm_boot "$dir" "$image" "" "" "$seconds" "$line kunit.filter_glob=$suites" "${qemu[@]}" ||
+		return
+	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
+		{ grep -v '^\[.*\] =* PASSED' "$dir/kunit"; return 1; }
+	if ! grep -q 'Ran [1-9][0-9]* tests: passed: [0-9]*$' "$dir/kunit"; then
+		echo "tests were skipped, or none was run:"
+		tail -n 3 "$dir/kunit"
+		return 1
+	fi
+	console_is_clean "$dir/console"
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Live updates between kernels, and the life of a session across them.
+
+update_tests() {
+	run update-7.2-to-7.3 live_update 7.2-base 7.3-base 64 update
+	run update-7.3-to-7.3 live_update 7.3-base 7.3-base 64 update
+	run update-7.3-to-7.2 live_update 7.3-base 7.2-base 64 update
+	run_similar update-one-function live_update 7.3-base 7.3-base 1 update
+	run update-next-version live_update 7.3-next 7.3-base 8 update version=2
+	run_similar update-from-next-version live_update 7.3-base 7.3-next 8 update version=1
+	run update-nothing-preserved live_update 7.2-base 7.3-base 8 nothing
+	run update-session-closed live_update 7.3-base 7.3-base 8 closed
+	run update-removed live_update 7.3-base 7.3-base 8 removed
+	run update-pick-up-session live_update 7.3-base 7.3-base 8 pick_up
+	run update-luo-off live_update 7.3-base 7.3-base 8 luo_off
+	run update-binding live_update 7.3-base 7.3-base 8 binding
+	run_similar update-luo-off-nothing live_update 7.3-base 7.3-base 8 luo_off_nothing
+	run update-kexec-load kexec_load_test
+	run update-abandoned live_update 7.3-base 7.3-base 8 abandoned
+	run update-preserve-incoming live_update 7.3-base 7.3-base 2 preserve_incoming
+	run update-freeze live_update 7.3-base 7.3-base 8 freeze
+	run update-suspend live_update 7.3-base 7.3-base 2 suspend
+	run_similar luo-selftests luo_selftests
+}
+
+# kexec_load_test DIR: the first kernel explains why it clears bus mastering.
+kexec_load_test() {
+	live_update "$1" 7.3-base 7.3-base 8 kexec_load || return
+	console_has "$1/console" 'liveupdate: .*takes no record'
+}
+
+luo_selftests() {
+	TO=7.3 "$ROOT/tests/luo-selftests.sh" "$1"
+}

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Boot the kernels of a test, and judge their output. Each function that takes a DIR
+# prints the reason and returns non-zero if the test failed. To be sourced after
+# tests/vm/vm.sh and tests/vm/devices.sh.
+
+# The time that a machine has. A debug kernel is slow, and TCG is slow on a busy host.
+BOOT_SECONDS=180
+BOOT_SECONDS_DEBUG=600
+
+# KASAN takes an eighth of the memory at boot. The next kernel has to find that much
+# in the scratch areas of KHO, whose default size takes for granted that there is
+# twice that much.
+#
+# And without no5lvl an interrupt at the wrong moment gives a false report:
+# identify_cpu() clears the features of the boot processor for a while, and KASAN
+# looks among them for the number of levels of page tables.
+DEBUG_MEMORY=2G
+DEBUG_LINE='kho_scratch=64M,640M,64M no5lvl'
+
+# build_kernel VERSION-CONFIG: print the path of the image, such as of 7.3-base.
+build_kernel() {
+	"$ROOT/scripts/build-kernel.sh" "${1%-*}" "${1#*-}"
+}
+
+# boot_kernels DIR FROM TO FUNCTIONS SCENARIO [OPTION...] [WORD...]: run a scenario of
+# the guest. FROM and TO are VERSION-CONFIG, such as 7.3-base. FUNCTIONS is the number
+# of functions below bridges. WORDs go to the kernel's command line. The options:
+#   --seconds=N       end the machine after this time
+#   --file=SPEC       a file that other scenarios don't need, as build-initrd.sh takes it
+#   --qemu=FUNCTION   call this function, which prints more options of QEMU, one a line
+boot_kernels() {
+	local dir=$1 from=$2 to=$3 functions=$4 line="liveupdate=on scenario=$5 functions=$4"
+	local kernel next initrd option seconds=$BOOT_SECONDS
+	local -a files=() qemu
+	shift 5
+
+	mapfile -t qemu < <(vm_hierarchy "$functions")
+	if [[ $from$to == *debug* ]]; then
+		seconds=$BOOT_SECONDS_DEBUG
+		qemu+=(-m "$DEBUG_MEMORY")
+		line+=" $DEBUG_LINE"
+	fi
+	for option; do
+		case $option in
+		--seconds=*) seconds=${option#*=} ;;
+		--file=*) files+=("${option#*=}") ;;
+		--qemu=*) mapfile -t -O "${#qemu[@]}" qemu < <("${option#*=}") ;;
+		*) line+=" $option" ;;
+		esac
+	done
+
+	kernel=$(build_kernel "$from") || return
+	next=$(build_kernel "$to") || return
+	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next" "${files[@]}") || return
+	vm_boot "$dir" "$kernel" "$next" "$initrd" "$seconds" "$line" "${qemu[@]}"
+}
+
+# console_is_clean CONSOLE: there is no report of a kernel bug.
+console_is_clean() {
+	"$ROOT/tests/vm/scan-console.sh" "$1"
+}
+
+# console_has CONSOLE REGEX
+console_has() {
+	grep -aq -- "$2" "$1" && return
+	echo "the console does not say '$2', but:"
+	grep -a 'liveupdate\|panic' "$1"
+	return 1
+}
+
+# guest_passed DIR KERNEL: all checks of the guest passed, and KERNEL, first or
+# second, came to its end.
+guest_passed() {
+	local bad
+
+	if ! grep -q '^[^ ]* ok ' "$1/side"; then
+		echo "the guest checked nothing"
+		return 1
+	fi
+	bad=$(grep '^[^ ]* \(not ok\|data failed\) ' "$1/side") || true
+	if [[ $bad ]]; then
+		printf '%s\n' "$bad"
+		return 1
+	fi
+	if ! grep -q "^[^ ]* end $2\$" "$1/side"; then
+		echo "the $2 kernel did not come to its end; its last words:"
+		tail -n 5 "$1/console"
+		return 1
+	fi
+}
+
+# live_update DIR FROM TO FUNCTIONS SCENARIO [OPTION...] [WORD...]: as boot_kernels().
+# The checks of both kernels pass.
+live_update() {
+	boot_kernels "$@" || return
+	guest_passed "$1" second || return
+	console_is_clean "$1/console"
+}
+
+# first_kernel DIR FROM TO FUNCTIONS SCENARIO [OPTION...] [WORD...]: the same, for a
+# scenario that runs no second kernel.
+first_kernel() {
+	boot_kernels "$@" || return
+	guest_passed "$1" first || return
+	console_is_clean "$1/console"
+}

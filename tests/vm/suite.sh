@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# A suite of tests: runs those whose name matches a pattern, prints KTAP, and at the
+# end "N passed, M failed". To be sourced after scripts/lib.sh.
+
+# The suite that start_suite() began:
+#   folder   has the logs and results
+#   ktap     the results
+#   pattern  the shell pattern of names to run
+#   similar  1 to run tests that are much like another one
+declare -A SUITE=()
+
+# start_suite NAME PATTERN [ALL]: take a folder below the cache for logs and results,
+# NAME, or NAME-2 and so on while other runs of the suite have those. A run has its
+# folder until it and all processes that it started have ended. A pattern or ALL=1
+# also selects the tests that are much like another one.
+start_suite() {
+	local -i number=1
+	local taken folder=$CACHE/$1
+
+	until exec {taken}>>"$CACHE/lock/suite-${folder##*/}" && flock -n "$taken"; do
+		exec {taken}>&-
+		number+=1
+		folder=$CACHE/$1-$number
+	done
+	((number == 1)) || info "another run of this suite is under way: this one writes to $folder"
+	SUITE=([folder]=$folder [ktap]=$folder/results.ktap [pattern]=$2 [similar]=${3:-0})
+	[[ $2 == '*' ]] || SUITE[similar]=1
+	mkdir -p "$folder"
+	: >"${SUITE[ktap]}"
+	report_line "KTAP version 1"
+}
+
+# run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first, and its
+# steps log there as well. An @ in NAME separates the number of the round.
+run() {
+	local name=$1 command=$2 dir start=$SECONDS rc=0
+	shift 2
+
+	# shellcheck disable=SC2053 # it is a pattern
+	[[ $name == ${SUITE[pattern]} ]] || return 0
+	dir=${SUITE[folder]}/$name
+	rm -rf -- "$dir"
+	mkdir -p "$dir"
+	(export STEP_LOGS=$dir && "$command" "$dir" "$@") >"$dir/result" 2>&1 </dev/null || rc=$?
+	report_result "$name" "$rc" "$((SECONDS - start))" "$dir"
+}
+
+# run_similar NAME COMMAND [ARGUMENT...]: a test that is much like another one.
+run_similar() {
+	[[ ${SUITE[similar]} != 1 ]] || run "$@"
+}
+
+# report_result NAME RC SECONDS DIR: one at a time, as both lanes print.
+report_result() {
+	local name=$1 rc=$2 seconds=$3 dir=$4 verdict=ok lock
+	local -i number
+
+	((rc == 0)) || verdict="not ok"
+	exec {lock}>"${SUITE[ktap]}.lock"
+	flock "$lock"
+	number=$(count_results '^(not )?ok ')+1
+	report_line "$verdict $number - $name # $seconds s"
+	if ((rc)); then
+		sed 's/^/#   /' "$dir/result"
+		printf '#   logs:   %s\n#   repeat: make test TESTS=%s\n' \
+			"$dir" "${name%@*}"
+	fi
+	exec {lock}>&-
+}
+
+# count_results REGEX: the lines of the results so far that match.
+count_results() {
+	grep -cE "$1" "${SUITE[ktap]}" || true
+}
+
+report_line() {
+	printf '%s\n' "$*" | tee -a "${SUITE[ktap]}"
+}
+
+summary() {
+	local -i passed failed
+
+	passed=$(count_results '^ok ')
+	failed=$(count_results '^not ok ')
+	report_line "1..$((passed + failed))"
+	if ((passed + failed == 0)); then
+		die "no test has a name like '${SUITE[pattern]}'"
+	fi
+	printf '# results: %s\n' "${SUITE[ktap]}"
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	((failed == 0))
+}

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Run a virtual machine to its end. To be sourced after scripts/lib.sh.
+
+QEMU=${QEMU:-qemu-system-x86_64}
+
+# These tests were written with QEMU 7.2. Versions before 6.2 were not tried.
+QEMU_MIN=6.2
+
+need_qemu() {
+	local version
+
+	need_tools qemu-system-x86:"$QEMU"
+	version=$("$QEMU" --version | sed -n '1s/.*version \([0-9]*\.[0-9]*\).*/\1/p')
+	[[ $(printf '%s\n' "$QEMU_MIN" "$version" | sort -V | head -n 1) == "$QEMU_MIN" ]] ||
+		die "$QEMU is version $version, and $QEMU_MIN or newer is needed; set QEMU= to a newer one"
+}
+
+# time_lines DIR: put the host's clock in front of each line, and pass the command
+# of a line "monitor COMMAND" to QEMU's monitor.
+time_lines() {
+	local line
+
+	printf '%s start\n' "$EPOCHREALTIME"
+	while IFS= read -r line; do
+		line=${line%$'\r'}
+		printf '%s %s\n' "$EPOCHREALTIME" "$line"
+		[[ $line != "monitor "* ]] || printf '%s\n' "${line#monitor }" >"$1/monitor.in"
+	done
+}
+
+# ask_monitor COMMAND: print the answer of QEMU's monitor, without the echo of its
+# line editor. Descriptors 3 and 4 are its ends.
+ask_monitor() {
+	local line
+
+	printf '%s\n' "$1" >&3
+	while IFS= read -r -t 1 -u 4 line; do
+		[[ $line == *$'\e'* ]] || printf '%s\n' "${line%$'\r'}"
+	done
+}
+
+# vm_watch DIR SECONDS: write registers and stacks of the processors to DIR/stuck if
+# the machine still runs after that time. A kernel that hangs prints nothing itself.
+vm_watch() {
+	local dir=$1 end=$((SECONDS + $2)) processor registers
+
+	exec 3<>"$dir/monitor.in" 4<>"$dir/monitor.out"
+	while ((SECONDS < end)); do
+		# A sleep that leaves no child behind. Drain the answers to the
+		# guest's commands meanwhile.
+		read -r -t 1 -u 4 || true
+		kill -0 "$$" 2>/dev/null || return 0
+	done
+	for processor in 0 1; do
+		ask_monitor "cpu $processor"
+		registers=$(ask_monitor "info registers")
+		printf '%s\n' "$registers"
+		[[ ! $registers =~ RSP=([0-9a-f]+) ]] || ask_monitor "x/160gx 0x${BASH_REMATCH[1]}"
+	done >"$dir/stuck"
+}
+
+# vm_explain DIR STATUS SECONDS KERNEL NEXT: say why a machine failed.
+vm_explain() {
+	local dir=$1 status=$2 seconds=$3 kernel=$4 next=$5
+
+	# timeout exits with 137 if it had to kill.
+	if ((status != 124 && status != 137)); then
+		echo "QEMU ended with $status:"
+		cat "$dir/qemu"
+		return
+	fi
+	echo "the machine did not end within $seconds s; its processors were in:"
+	if [[ $next ]] && (($(grep -c '\] Linux version ' "$dir/console") > 1)); then
+		kernel=$next
+	fi
+	"$ROOT/tests/vm/stuck.py" "${kernel%/arch/*}/System.map" "$dir/stuck"
+}
+
+# vm_boot DIR KERNEL NEXT INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: run a machine
+# to its end. NEXT is the kernel that KERNEL hands over to; it and INITRD may be
+# empty. DIR/console has the console of both kernels, DIR/side the lines that the
+# guest wrote to the second serial port. After SECONDS the machine is ended, and
+# DIR/stuck has the registers and the stack of each processor. A QEMU-OPTION
+# overrides the ones here, such as -m.
+vm_boot() {
+	local dir=$1 kernel=$2 next=$3 initrd=$4 seconds=$5 line=$6 watch status=0
+	shift 6
+
+	mkdir -p "$dir"
+	rm -f -- "$dir"/{console,side,stuck,monitor.in,monitor.out}
+	mkfifo -- "$dir/monitor.in" "$dir/monitor.out"
+	vm_watch "$dir" "$seconds" &
+	watch=$!
+	# TCG always: a /dev/kvm that is there may still not run a guest.
+	timeout --kill-after=5 $((seconds + 10)) \
+		"$QEMU" -machine q35 -accel tcg -cpu max \
+		-smp 2 -m 1G -display none -nodefaults \
+		-chardev "pipe,id=monitor,path=${dir//,/,,}/monitor" \
+		-mon chardev=monitor,mode=readline \
+		-no-reboot -kernel "$kernel" ${initrd:+-initrd "$initrd"} \
+		-append "console=ttyS0 panic=-1 retain_initrd $line" \
+		-serial file:"$dir/console" -serial stdio \
+		"$@" 2>"$dir/qemu" </dev/null | time_lines "$dir" >"$dir/side" ||
+		status=$?
+	kill "$watch" 2>/dev/null || true
+	wait "$watch" || true
+	rm -f -- "$dir/monitor.in" "$dir/monitor.out"
+	((status == 0)) || vm_explain "$dir" "$status" "$seconds" "$kernel" "$next" || true
+	return "$status"
+}
