@@ -12,7 +12,7 @@ ACS=0x0d
 acs_below_root() {
 	local bridge offset
 
-	for bridge in $(functions_of 1b36:000c 104c:8233 | grep -v '^0000:00:'); do
+	for bridge in $(functions_below_bridges 1b36:000c 104c:8233); do
 		offset=$(extended_capability "$bridge" $ACS)
 		[ ! "$offset" ] ||
 			echo "$bridge $(config_read "$bridge" $((offset + 6)) 2)"
@@ -41,6 +41,6 @@ second() {
 	# This fails with ENOTTY after the reset: the port of QEMU does not set Data
 	# Link Layer Link Active again.
 	echo 1 2>/dev/null >"$PCI/devices/$switch/reset_subordinate"
-	check_same "ACS is what it was before the reset" "$(acs_below_root)" \
+	check_same "ACS has the same value after the reset" "$(acs_below_root)" \
 		"$(cat /tmp/before)"
 }

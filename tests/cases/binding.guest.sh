@@ -24,7 +24,7 @@ unbind() {
 }
 
 pvpanics_below_bridges() {
-	functions_of 1b36:0011 | grep -v '^0000:00:'
+	functions_below_bridges $PVPANIC
 }
 
 first() {
@@ -43,7 +43,7 @@ second() {
 	all=$(below_bridges)
 	edu=$(edus_below_bridges | head -n 1)
 	check_same "an edu that is not preserved has its driver" \
-		"$(drivers_of $(functions_of 1234:11e8 | grep '^0000:00:'))" pci-stub
+		"$(drivers_of $(functions_on_root_buses $EDU))" pci-stub
 	check_same "no preserved function is bound" "$(bound $all)" 0
 	echo "$edu" >"$PCI/drivers_probe"
 	check_same "nor is it after another probe" "$(bound $all)" 0

@@ -3,13 +3,13 @@
 # shellcheck disable=SC2010 # there is no blank in an address
 #
 # A live update of the functions of the test hosts. With files=one they are all
-# in one file, so that what is measured is the PCI core; with files=each every
-# function has a file of the stub driver, as on a real host.
+# in one file, which measures the PCI core; with files=each every function has a
+# file of the stub driver, as on a real host.
 #
 # Costs go to the host as "data cost PHASE WHOSE NS" and "data memory WHAT KB".
 
 SCALE=/sys/kernel/debug/pci_liveupdate_scale
-FUNCTION='bdf0 1000'
+BRIDGE=bdf0:1001
 
 first() {
 	say "data files $(parameter files one)"
@@ -42,7 +42,7 @@ second() {
 		"$(sed -n 's/^preserved_functions //p' "$SCALE/check")" 0
 }
 
-# value NAME: what the kernel has measured.
+# value NAME: of the measurements of the kernel.
 value() {
 	sed -n "s/^$1 //p" "$SCALE/report"
 }
@@ -71,7 +71,7 @@ free_kb() {
 	awk '/^MemFree/ { print $2 }' /proc/meminfo
 }
 
-# timed PHASE COMMAND...: what a phase takes as a whole, in time and in memory.
+# timed PHASE COMMAND...: the time and the memory of the whole phase.
 timed() {
 	local phase=$1 start free end
 	shift
@@ -121,7 +121,7 @@ second_one() {
 # A file for each function
 
 bind_all() {
-	echo "$FUNCTION" >"$PCI/drivers/$STUB/new_id"
+	echo "$SOFTWARE" | tr : ' ' >"$PCI/drivers/$STUB/new_id"
 }
 
 functions() {
@@ -147,13 +147,12 @@ second_each() {
 	timed finish check "the session is finished" pci-liveupdate -q finish scale
 }
 
-# Each function, by its address: none is missing, and there is none besides. All
-# segments but the first are those of the test hosts.
+# check_all: the record has the address of each function and bridge, and no other one.
 check_all() {
 	local before hosts
 
 	before=$(now_ns)
-	ls "$PCI/devices" | grep -v '^0000:' | sort >/tmp/there
+	functions_of "$SOFTWARE" "$BRIDGE" | sort >/tmp/there
 	{ records incoming function; records incoming bridge; } | sort >/tmp/preserved
 	say "data cost check all $(($(now_ns) - before))"
 	check "each function and each bridge is preserved, and nothing else is" \

@@ -8,8 +8,6 @@
 # and to reset them. With preserve=no it is a plain kexec, of kernels that know
 # nothing.
 
-EDU=1234:11e8
-NVME=1b36:0010
 E1000E=8086:10d3
 VGA=1234:1111
 VIRTIO_NET=1af4:1041
@@ -17,7 +15,7 @@ VIRTIO_NET=1af4:1041
 OTHER_VGA=1013:00b8
 
 functions() {
-	functions_of $EDU $NVME $E1000E $VGA $VIRTIO_NET | grep -v '^0000:00:'
+	functions_below_bridges $EDU $NVME $E1000E $VGA $VIRTIO_NET
 }
 
 # capability ADDRESS ID: its offset, or nothing.
@@ -32,14 +30,6 @@ capability() {
 		fi
 		offset=$(($(config_read "$1" $((offset + 1)))))
 	done
-}
-
-# port_of ADDRESS: the bridge above a function, or nothing.
-port_of() {
-	local path
-
-	path=$(readlink -f "$PCI/devices/$1/..")
-	[ ! -e "$path/secondary_bus_number" ] || echo "${path##*/}"
 }
 
 # use ADDRESS: decoding, bus mastering, and MSI-X or MSI instead of INTx.
@@ -64,7 +54,7 @@ use_vga() {
 	local port=$1
 
 	config_write "$1" 4 07 04
-	while port=$(port_of "$port") && [ "$port" ]; do
+	while port=$(port_above "$port") && [ "$port" ]; do
 		config_write "$port" 62 08 00
 	done
 }
@@ -74,7 +64,7 @@ release_vga() {
 	config_write "$1" 4 00 00
 }
 
-# A write that nobody else makes: the interrupt line of a bystander.
+# mark VALUE: write the interrupt line of a bystander, which the kernel does not write.
 mark() {
 	config_write 0000:00:1d.0 60 "$1"
 }
@@ -97,7 +87,7 @@ first() {
 	done
 	for address in $(functions_of $OTHER_VGA); do
 		release_vga "$address"
-		config_write "$(port_of "$address")" 62 00 00
+		config_write "$(port_above "$address")" 62 00 00
 	done
 	use_vga "$(functions_of $VGA)"
 	if [ "$(parameter preserve yes)" = yes ]; then
@@ -144,8 +134,7 @@ accepted() {
 	"$@"
 }
 
-# one_reset_line LINES: whether the log has one line on a reset besides the first
-# LINES lines.
+# one_reset_line LINES: after the first LINES lines the log has one line on a reset.
 one_reset_line() {
 	[ "$(dmesg | tail -n +$(($1 + 1)) | grep -ci reset)" = 1 ]
 }
@@ -172,7 +161,7 @@ attempt_all() {
 	local how=$1 net port
 
 	net=$(functions_of $E1000E)
-	port=$(port_of "$net")
+	port=$(port_above "$net")
 
 	check "a write to Interrupt Line of $net is $how" \
 		"$how" config_write "$net" 60 33
@@ -182,14 +171,14 @@ attempt_all() {
 		"$how" config_write "$port" 62 40 00
 	check "the next one is $how" "$how" config_write "$port" 62 00 00
 	attempt_reset "$how" reset "$(functions_of $NVME)"
-	attempt_reset "$how" reset_below "$(port_of "$(functions_of $VGA)")"
+	attempt_reset "$how" reset_below "$(port_above "$(functions_of $VGA)")"
 	[ "$how" = accepted ] || for address in $(functions_of $OTHER_VGA); do
 		vga_lock "$address"
 	done
 }
 
-# vga_lock ADDRESS: have the VGA arbiter give the legacy ranges to this function
-# for a moment. It takes them from another function if need be.
+# vga_lock ADDRESS: let the VGA arbiter give the legacy ranges to this function for a
+# moment. The arbiter takes them from another function if need be.
 vga_lock() {
 	# shellcheck disable=SC2016 # the inner shell expands it
 	timeout 10 sh -c 'exec 4<>/dev/vga_arbiter &&
@@ -197,7 +186,7 @@ vga_lock() {
 	say "data vga $1 $? $(cat /tmp/vga)"
 }
 
-# check_vga: what the arbiter does to a function that is not preserved any more.
+# check_vga: the arbiter takes decoding from a function that was finished.
 check_vga() {
 	local vga other
 
@@ -209,7 +198,7 @@ check_vga() {
 		$(($(config_read "$vga" 4) & 3)) 0
 }
 
-# say_refused: each refused write once, with how often. Trace lines look like
+# say_refused: each refused write once, with its count. Trace lines look like
 # "TASK-PID [CPU] FLAGS TIME: EVENT: TEXT".
 say_refused() {
 	local event

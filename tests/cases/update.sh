@@ -8,6 +8,8 @@ update_tests() {
 	run update-7.3-to-7.3 live_update 7.3-base 7.3-base 64 update
 	run update-7.3-to-7.2 live_update 7.3-base 7.2-base 64 update
 	run_similar update-one-function live_update 7.3-base 7.3-base 1 update
+	run update-two-segments live_update 7.3-base 7.3-base 24 update \
+		pci_liveupdate_hosts=1,24 segments=2
 	run update-next-version live_update 7.3-next 7.3-base 8 update version=2
 	run_similar update-from-next-version live_update 7.3-base 7.3-next 8 update version=1
 	run update-nothing-preserved live_update 7.2-base 7.3-base 8 nothing

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# What the scenarios share. They run in busybox's shell.
+# Helpers of the scenarios. They run in busybox's shell.
 #
 # Lines to the host: "ok CHECK", "not ok CHECK", "data KEY VALUE...",
 # "phase NAME" when something begins, "monitor COMMAND" for QEMU's monitor, and
@@ -81,22 +81,51 @@ functions_of() {
 	done
 }
 
-# What the host puts below bridges is to be preserved, and what it puts on the
-# root bus is not.
+EDU=1234:11e8
+NVME=1b36:0010
+PVPANIC=1b36:0011
+# A function of pci_liveupdate_hosts=, in a segment other than QEMU's.
+SOFTWARE=bdf0:1000
+
+# is_below_bridge ADDRESS: in sysfs the parent of the function is a bridge, and not a
+# host bridge. This takes no process.
+is_below_bridge() {
+	[ -e "$PCI/devices/$1/../secondary_bus_number" ]
+}
+
+# functions_below_bridges VENDOR:DEVICE...
+functions_below_bridges() {
+	local address
+
+	for address in $(functions_of "$@"); do
+		! is_below_bridge "$address" || echo "$address"
+	done
+}
+
+# functions_on_root_buses VENDOR:DEVICE...
+functions_on_root_buses() {
+	local address
+
+	for address in $(functions_of "$@"); do
+		is_below_bridge "$address" || echo "$address"
+	done
+}
+
+# The scenarios preserve functions below bridges, and not those on root buses.
 below_bridges() {
-	functions_of 1234:11e8 1b36:0010 1b36:0011 | grep -v '^0000:00:'
+	functions_below_bridges $EDU $NVME $PVPANIC $SOFTWARE
 }
 
 on_root_bus() {
-	functions_of 1234:11e8 1b36:0011 | grep '^0000:00:'
+	functions_on_root_buses $EDU $PVPANIC
 }
 
 edus_below_bridges() {
-	functions_of 1234:11e8 | grep -v '^0000:00:'
+	functions_below_bridges $EDU
 }
 
 nvmes_below_bridges() {
-	functions_of 1b36:0010 | grep -v '^0000:00:'
+	functions_below_bridges $NVME
 }
 
 # bind ADDRESS...
@@ -160,14 +189,14 @@ enable_dma() {
 	done
 }
 
-# can_do_dma ADDRESS: whether Bus Master Enable is set.
+# can_do_dma ADDRESS: Bus Master Enable is set.
 can_do_dma() {
 	[ $(($(config_read "$1" 4) & 4)) != 0 ]
 }
 
-# port_above ADDRESS
+# port_above ADDRESS: the bridge above a function, or nothing on a root bus.
 port_above() {
-	basename "$(dirname "$(readlink -f "$PCI/devices/$1")")"
+	! is_below_bridge "$1" || basename "$(readlink -f "$PCI/devices/$1/..")"
 }
 
 count() {
@@ -191,21 +220,19 @@ register() {
 	printf '0x%x\n' $((start + $2))
 }
 
-# bdf_number ADDRESS: a number that no other function has.
-bdf_number() {
-	local bdf=${1#*:}
-
-	echo $((0x$(echo "$bdf" | tr -d ':.')))
+# address_number ADDRESS: a number that no other function has, of any segment.
+address_number() {
+	echo $((0x$(echo "$1" | tr -d ':.')))
 }
 
-# The liveness check of edu keeps the complement of what was written, and its
-# DMA source address keeps what was written.
+# edu_pattern ADDRESS: 32 bits. The liveness check of edu keeps the complement of a
+# value written to it, and its DMA source address keeps the value.
 edu_pattern() {
-	echo $((0x5a000000 + $(bdf_number "$1")))
+	echo $(((0x5a000000 + $(address_number "$1")) & 0xffffffff))
 }
 
-# The edu that does DMA during the kexec. The source of its DMA is what edu-dma.c
-# calls EDU_BUFFER.
+# The edu that does DMA during the kexec. The source of its DMA is EDU_BUFFER of
+# edu-dma.c.
 EDU_DMA=
 EDU_BUFFER=$((0x40000))
 
@@ -215,8 +242,8 @@ edu_write() {
 	devmem "$(register "$1" 128)" 32 "$(edu_pattern "$1")"
 }
 
-# edu_holds ADDRESS: whether both registers still have what was written there. An
-# edu keeps them even through a reset.
+# edu_holds ADDRESS: both registers still have the pattern. An edu keeps it even through
+# a reset.
 edu_holds() {
 	local live dma pattern source
 
@@ -251,10 +278,10 @@ NVME_CC_RUN=$((0x00460001))
 # 32 entries in each of the two queues for administration.
 NVME_AQA_QUEUES=$((0x001f001f))
 
-# nvme_queue ADDRESS: a page for a queue. Nobody tells the controller that there is
-# something in the queue, so it neither reads nor writes memory.
+# nvme_queue ADDRESS: the address of a queue, in 32 bits. The tests never ring a
+# doorbell, so the controller neither reads nor writes memory.
 nvme_queue() {
-	echo $((0x10000000 + $(bdf_number "$1") * 0x2000))
+	echo $(((0x10000000 + $(address_number "$1") * 0x2000) & 0xffffe000))
 }
 
 nvme_read() {
@@ -294,8 +321,8 @@ nvme_start() {
 	nvme_ready "$1" 1
 }
 
-# nvme_runs ADDRESS: whether a controller still is as nvme_start() has left it. Any
-# reset stops it.
+# nvme_runs ADDRESS: the registers of a controller still have the values of
+# nvme_start(). Any reset stops the controller.
 nvme_runs() {
 	local queue
 
@@ -319,11 +346,11 @@ nvmes_that_run() {
 }
 
 nvmes() {
-	functions_of 1b36:0010
+	functions_of $NVME
 }
 
-# nvme_runs_at BAR: whether a controller is enabled and ready, also if its function
-# was removed.
+# nvme_runs_at BAR: a controller is enabled and ready, even if the kernel removed its
+# function.
 nvme_runs_at() {
 	local cc csts
 
@@ -338,12 +365,12 @@ preserve() {
 	pci-liveupdate -q preserve --background "$@"
 }
 
-# log_has TEXT: whether the kernel has said it.
+# log_has TEXT: the kernel has logged it.
 log_has() {
 	dmesg | grep -qF "$1"
 }
 
-# absent: how many devices of the record are not there.
+# absent: the number of devices of the record that are not there.
 absent() {
 	awk '$5 == "absent" { n++ } END { print n + 0 }' "$RECORD"
 }
@@ -356,13 +383,13 @@ close_session() {
 	done
 }
 
-# lines_said: how many lines of the log are ours. LUO names the file handler in its
-# own.
+# lines_said: the number of our lines in the log. LUO names the file handler in its
+# own lines.
 lines_said() {
 	dmesg | grep liveupdate | grep -vc luo
 }
 
-# write_is_busy FILE VALUE: whether the write fails with EBUSY.
+# write_is_busy FILE VALUE: the write fails with EBUSY.
 write_is_busy() {
 	local error
 
@@ -389,7 +416,7 @@ records() {
 		'$1 == side && $4 ~ kind { print $2 }' "$RECORD"
 }
 
-# say_records SIDE: the record, and what lies below each bridge in it.
+# say_records SIDE: the record, and the bus below each bridge in it.
 say_records() {
 	local bridge
 
@@ -399,9 +426,9 @@ say_records() {
 	done
 }
 
-# load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on. What pci=
-# said to this kernel is not said to the next one. With LOAD=-c kexec_load() loads
-# it, which does not pass KHO's data on.
+# load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on. The next
+# kernel does not get pci= of this one. With LOAD=-c kexec_load() loads it, which does
+# not pass KHO's data on.
 load_next() {
 	local line
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tell at a glance how a live update went. Exits with 1 if not all is well.
+# Summarize a live update. Exits with 1 if it failed.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -10,16 +10,17 @@ usage() {
 	cat <<-END
 	Usage: ${0##*/} FOLDER FUNCTIONS
 
-	FOLDER has what vm_boot() wrote for the scenario "update", and FUNCTIONS is
-	how many functions were to be preserved.
+	FOLDER has the logs of vm_boot() for the scenario "update", and FUNCTIONS is the
+	number of functions to preserve.
 	END
 }
 
-# value KEY: what the guest said last with "data KEY".
-value() {
-	sed -n "s/^[^ ]* data $1 //p" "$side" | tail -n 1
+# guest_value SIDE KEY: the last value that the guest sent with "data KEY".
+guest_value() {
+	sed -n "s/^[^ ]* data $2 //p" "$1" | tail -n 1
 }
 
+# phases SIDE
 phases() {
 	awk '
 	function phase(name) {
@@ -36,19 +37,21 @@ phases() {
 	$2 == "phase" && $3 == "check" { phase("check each function") }
 	$2 == "phase" && $3 == "finish" { phase("bind, retrieve, finish") }
 	$2 == "end" && $3 == "second" { phase("") }
-	' "$side"
+	' "$1"
 }
 
-# The hierarchy, with the functions of a slot in one line.
+# hierarchy SIDE: the preserved devices as a tree, with the functions of a slot in one
+# line. A bus is SEGMENT:BUS.
 hierarchy() {
 	awk '
 	$2 == "data" && $3 == "record" && $4 == "incoming" {
 		kind[$5] = $7; id[$5] = $6; state[$5] = $8; order[++n] = $5
 	}
 	$2 == "data" && $3 == "bridge" && $4 == "incoming" {
-		below[$5] = sprintf("%02x", $6)
+		below[$5] = sprintf("%s:%02x", segment($5), $6)
 	}
-	function bus(address,   part) { split(address, part, ":"); return part[2] }
+	function segment(address) { sub(/:.*/, "", address); return address }
+	function bus(address) { sub(/:[^:]*$/, "", address); return address }
 	function slot(address) { return substr(address, 1, length(address) - 2) }
 	function show(which, indent,   i, address, many, edus) {
 		for (i = 1; i <= n; i++) {
@@ -57,7 +60,7 @@ hierarchy() {
 				continue
 			if (kind[address] == "bridge") {
 				printf "%s%s  [%s] bridge to bus %s\n", indent,
-					address, id[address], below[address]
+					address, id[address], substr(below[address], length(segment(address)) + 2)
 				show(below[address], indent "   ")
 				continue
 			}
@@ -76,8 +79,14 @@ hierarchy() {
 			print kinds ? " (" kinds ")" : ""
 		}
 	}
-	END { show("00", "  ") }
-	' "$side"
+	END {
+		for (i = 1; i <= n; i++)
+			if (!(segment(order[i]) in shown)) {
+				shown[segment(order[i])]
+				show(segment(order[i]) ":00", "  ")
+			}
+	}
+	' "$1"
 }
 
 main() {
@@ -89,20 +98,21 @@ main() {
 	side=$dir/side
 	ok=$(grep -c '^[^ ]* ok ' "$side" || true)
 	bad=$(grep -c '^[^ ]* not ok ' "$side" || true)
-	found=$(value found)
-	read -r -a edus <<<"$(value edus)"
+	found=$(guest_value "$side" found)
+	read -r -a edus <<<"$(guest_value "$side" edus)"
 	edus[0]=${edus[0]:-0}
 	edus[1]=${edus[1]:-0}
-	read -r -a nvmes <<<"$(value nvmes)"
+	read -r -a nvmes <<<"$(guest_value "$side" nvmes)"
 	nvmes[0]=${nvmes[0]:-0}
 	nvmes[1]=${nvmes[1]:-0}
-	dma=$(value dma)
+	dma=$(guest_value "$side" dma)
 
 	printf '\nPCI live update: Linux %s to %s\n\n' \
-		"$(value 'release first')" "$(value 'release second')"
-	phases
+		"$(guest_value "$side" 'release first')" \
+		"$(guest_value "$side" 'release second')"
+	phases "$side"
 	printf '\nPreserved in the next kernel, before any driver was bound:\n\n'
-	hierarchy
+	hierarchy "$side"
 	printf '\n  functions preserved      %s of %s\n' "${found:-0}" "$functions"
 	printf '  edu registers kept       %s of %s\n' "${edus[1]}" "${edus[0]}"
 	printf '  nvme controllers running %s of %s\n' "${nvmes[1]}" "${nvmes[0]}"
