@@ -28,7 +28,7 @@ usage() {
 }
 
 ALL=(patches_7.2 patches_7.3 series checkpatch_overlay checkpatch_tests checkpatch_patches
-	kernel_doc shellcheck mypy spdx whitespace words executable)
+	kernel_doc shellcheck mypy spdx whitespace words prose executable)
 declare -A count=([PASS]=0 [FAIL]=0 [SKIP]=0)
 
 # files PATTERN PATH...: ours below PATH whose name matches, each ended by a NUL.
@@ -187,6 +187,11 @@ check_whitespace() {
 
 check_words() {
 	! list_files . | xargs -0 grep -nHIE -- "$FORBIDDEN"
+}
+
+check_prose() {
+	"$ROOT/scripts/prose-test.sh"
+	list_files . | xargs -0 "$ROOT/scripts/prose.py" --allow "$ROOT/scripts/prose.allow"
 }
 
 check_executable() {
