@@ -3,8 +3,8 @@
 #
 # Live updates with a damaged record.
 
-# damage_each RUN CASE: what the next kernel says: the field, what it found and what
-# it expected.
+# damage_each RUN CASE: lines "DAMAGE:TEXT" on stdin. The next kernel logs TEXT: the
+# field, its value and the expected one.
 damage_each() {
 	local kind text
 

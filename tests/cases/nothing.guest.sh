@@ -2,7 +2,7 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
-# A kexec with live update on both sides, but nothing that is preserved.
+# A kexec with live update on both sides, and no preserved function.
 
 first() {
 	bind $(below_bridges)

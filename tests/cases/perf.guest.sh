@@ -2,8 +2,8 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
-# A live update that perf records on both sides. What happens before user space
-# runs is in the trace of the kernel.
+# A live update that perf records on both sides. Events before user space runs are
+# in the trace of the kernel.
 
 TRACEFS=/sys/kernel/tracing
 
@@ -12,8 +12,8 @@ send() {
 	gzip -c "/tmp/$1" | base64 | sed "s/^/data file $1 /" >&3
 }
 
-# What is to be recorded in the first kernel: all functions are preserved, and
-# some more for a moment.
+# perf records this in the first kernel: preserve all functions, and those on the root
+# bus for a moment.
 preserve_all() {
 	preserve vm1 $(below_bridges) &&
 		timeout 1 pci-liveupdate -q preserve vm2 $(on_root_bus)

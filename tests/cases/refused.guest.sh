@@ -2,8 +2,8 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
-# What cannot be preserved is refused, with a line that says why. The machine has
-# an nvme device with VFs.
+# The kernel refuses to preserve a VF, a PF with VFs and a bridge, and logs the
+# reason. The machine has an nvme device with VFs.
 
 sriov_pf() {
 	local file

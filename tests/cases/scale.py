@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Show what live updates of more and more functions cost, phase by phase.
+"""Show the costs of live updates of more and more functions, phase by phase.
 
-Reads what the guests of tests/guest/scenarios/scale.sh said, one folder for each
-live update. Prints time, memory and how each of it grows, and writes all of it
-as CSV. Exits with 1 if our part of a phase is one per cent of enumeration or more,
-with 65,536 functions or more: what a phase takes at the least is much for a few.
+Reads the output of the guests of tests/cases/scale.guest.sh, one folder for each
+live update. Prints time, memory and their growth, and writes all of it as CSV.
+Exits with 1 if our part of a phase is one per cent of enumeration or more, with
+65,536 functions or more: with few functions the fixed costs of a phase are higher.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Below this, what does not depend on the number of functions prevails.
+# Below this number of functions fixed costs prevail.
 FIRST_SIZE = 1024
 # Of the time that enumeration takes in the next kernel.
 SHARE_LIMIT = 0.01
@@ -93,7 +93,7 @@ def read_data(update: Update, words: list[str]) -> None:
 
 
 def read_side(update: Update, path: Path) -> None:
-    """Take over what the guest said, each line after the time of the host."""
+    """Read the lines of the guest, each behind the time of the host."""
     kexec = up = uptime = 0.0
     for line in path.read_text().splitlines():
         words = line.split()
@@ -105,7 +105,7 @@ def read_side(update: Update, path: Path) -> None:
             up, uptime = float(words[0]), float(words[3])
     update.cost["kexec", "all"] = round((up - kexec - uptime) * 1e9)
     if update.files == "one":
-        # Each uevent was sent twice, to tell what it takes.
+        # The kernel sent each uevent twice, to measure it.
         update.cost["finish", "ours"] -= 2 * update.cost["finish", "uevents"]
     # The functions are enumerated within the boot.
     update.cost["boot", "all"] = round(uptime * 1e9) - update.cost["enumerate-new", "all"]
@@ -157,7 +157,7 @@ class Report:
               f"{exponent(sorted(values.items())):>10}")
 
     def times(self) -> None:
-        """What each phase takes. A nanosecond is an instruction if they are counted."""
+        """Print the time of each phase. A nanosecond is an instruction if QEMU counts."""
         self.head("Millions of instructions, by functions" if self.counted
                   else "Milliseconds, by functions", "exponent")
         for row in ROWS:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Show who was touched in configuration space during a live update.
+"""Show the devices that a live update wrote to in configuration space.
 
-Reads what QEMU traced and what the guest said of the contents of configuration
-space before and after. Prints each write that changed something, between the
-old kernel's shutdown and finish, side by side for a stock kernel and ours, and
-the writes that the guard of our kernel refused.
+Reads the trace of QEMU, and from the guest the contents of configuration space
+before and after. Prints each write that changed a register, between the old
+kernel's shutdown and finish, side by side for a stock kernel and ours, and the
+writes that the guard of our kernel refused.
 """
 
 import argparse
@@ -25,7 +25,7 @@ BRIDGE_CONTROL = 0x3E
 
 @dataclass(frozen=True)
 class Register:
-    """A register: its width in bytes, what is not kept when written, and actions."""
+    """A register: its width in bytes, bits that a write clears, and actions."""
 
     name: str
     width: int
@@ -119,7 +119,7 @@ EXTENDED = {
     0x1F: {8: Register("PTM Control", 4)},
 }
 
-# What a bound port service may change on a bridge, and why it has to. The guard
+# Registers that a bound port service may change on a bridge, and the reason. The guard
 # lets pass the same registers.
 SERVICES = {
     "MSI Control": "the port driver sets up its own interrupt",
@@ -142,7 +142,7 @@ NOT_OF_SERVICES = {"Slot Control": 0xC00, "DPC Control": 0x40}
 
 @dataclass
 class Device:
-    """A function as the guest saw it, and what was written to it since."""
+    """A function as the guest saw it, and the writes to it since."""
 
     address: str
     config: bytearray
@@ -219,7 +219,7 @@ class Device:
         )
 
     def read(self, offset: int, value: int) -> None:
-        """Take over what the device really holds: some bits are read-only."""
+        """Take over the value in the device: some bits are read-only."""
         register = self.registers.get(offset)
         if register and value < 1 << 8 * register.width:
             self.config[offset : offset + register.width] = value.to_bytes(
@@ -233,7 +233,7 @@ EVENT = re.compile(
     r"(?:@(?P<offset>0x[0-9a-f]+) (?:<-|->) (?P<value>0x[0-9a-f]+))?"
 )
 
-# What a trace line of the guard begins with, and its fields.
+# The begin of a trace line of the guard, and its fields.
 ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 FIELD = re.compile(r"(\w+)=(\S+)")
 
@@ -321,7 +321,7 @@ class Run:
             }
 
     def bridges(self) -> list[str]:
-        """The bridges above what is preserved."""
+        """The bridges above preserved functions."""
         buses = {int(address[5:7], 16) for address in self.preserved}
         return sorted(
             device.address
@@ -331,7 +331,7 @@ class Run:
         )
 
     def left_different(self, name: str) -> list[str]:
-        """The bridges whose register is not in the end what it was."""
+        """The bridges whose register has another value in the end."""
         return [
             device.address
             for device in self.devices.values()
@@ -374,7 +374,7 @@ def allowed(name: str, old: int, new: int) -> str:
 
 
 def complaints_of_bridge(device: Device) -> list[str]:
-    """A bridge above: only what a port service owns may change."""
+    """A bridge above: only registers of a port service may change."""
     found = [
         f"{name} {old:#x} -> {new:#x}"
         for name, old, new in device.changes

@@ -156,7 +156,7 @@ reset() {
 	sh -c 'echo 1 >"$0"' "$PCI/devices/$1/reset"
 }
 
-# reset_below ADDRESS: all that is below the bridge.
+# reset_below ADDRESS: the bus below the bridge.
 reset_below() {
 	sh -c 'echo 1 >"$0"' "$PCI/devices/$1/reset_subordinate"
 }

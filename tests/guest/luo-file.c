@@ -5,7 +5,7 @@
  * luo-file preserve SESSION PATH: a process in the background holds the session.
  * luo-file finish SESSION: retrieve the file, and finish the session.
  * luo-file abandon SESSION: fail to retrieve the file, and finish the session.
- * luo-file memfd COUNT: what LUO itself takes for a file, with memfds of one page.
+ * luo-file memfd COUNT: the time of LUO itself for a file, with memfds of one page.
  */
 
 #define _GNU_SOURCE

@@ -31,7 +31,7 @@ line() {
 	expect "$1" "$2" "$SCRIPTS/pci-liveupdate-report" "$TMP/line"
 }
 
-# as_nobody SCRIPT: run it as the user nobody, who may not be able to read the file.
+# as_nobody SCRIPT: run it without privileges, as a user that cannot read the file.
 # shellcheck disable=SC2317 # it is called by expect()
 as_nobody() {
 	local -a nobody=()

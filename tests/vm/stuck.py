@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Name the functions that the processors of a stuck machine are in.
 
-Reads what QEMU's monitor says of the registers and the stack of each processor,
-and a kernel's System.map. The first function of a line is where the processor
-is. The others are words on its stack that point into the kernel: its callers,
-and what earlier calls left behind.
+Reads the output of QEMU's monitor with the registers and the stack of each
+processor, and a kernel's System.map. The first function of a line is where the
+processor is. The others are words on its stack that point into the kernel: its
+callers, and left-overs of earlier calls.
 """
 
 from __future__ import annotations
