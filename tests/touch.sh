@@ -10,6 +10,8 @@
 . "$ROOT/tests/vm/vm.sh"
 # shellcheck source=tests/vm/devices.sh
 . "$ROOT/tests/vm/devices.sh"
+# shellcheck source=tests/vm/live-update.sh
+. "$ROOT/tests/vm/live-update.sh"
 
 RECIPE=${RECIPE:-none}
 GUARD_ONLY=${GUARD_ONLY:-0}
@@ -81,14 +83,10 @@ traced() {
 	mapfile -t devices < <(touch_hierarchy)
 	mkdir -p "$dir"
 	rm -f -- "$dir/trace"
-	vm_boot "$dir" "$kernel" "$next" "$initrd" 180 "liveupdate=on scenario=touch $line" \
+	vm_boot "$dir" "$kernel" "$next" "$initrd" "$BOOT_SECONDS" "liveupdate=on scenario=touch $line" \
 		"${devices[@]}" -D "$dir/trace" -trace pci_cfg_write -trace pci_cfg_read \
 		-trace pci_update_mappings_del
-	"$ROOT/tests/vm/scan-console.sh" "$dir/console"
-}
-
-kernel() {
-	"$ROOT/scripts/build-kernel.sh" "$1" "$2"
+	console_is_clean "$dir/console"
 }
 
 main() {
@@ -105,10 +103,10 @@ main() {
 		config=guardonly
 		arguments+=(--guard-only)
 	fi
-	base_from=$(kernel "$FROM" "$config")
-	base_to=$(kernel "$TO" "$config")
-	off_from=$(kernel "$FROM" off)
-	off_to=$(kernel "$TO" off)
+	base_from=$(build_kernel "$FROM-$config")
+	base_to=$(build_kernel "$TO-$config")
+	off_from=$(build_kernel "$FROM-off")
+	off_to=$(build_kernel "$TO-off")
 	if [[ ! $dir ]]; then
 		dir=$CACHE/touch/$FROM-$TO-$RECIPE
 		[[ $config == base ]] || dir+=-$config

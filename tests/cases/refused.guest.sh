@@ -19,7 +19,7 @@ below_other_bridges() {
 }
 
 first() {
-	local pf vf port
+	local pf vf port all
 
 	pf=$(sriov_pf)
 	echo pci-pf-stub >"$PCI/devices/$pf/driver_override"

@@ -6,22 +6,19 @@
 # are nvme controllers: a reset disables them. One controller is alone below its
 # port. The other has an unpreserved sibling whose only reset method is the bus.
 
-alone_and_shared() {
-	local address
+nvme_alone() {
+	nvmes | grep '\.0$'
+}
 
-	for address in $(nvmes); do
-		case $address in
-		*.0) alone=$address ;;
-		*) shared=$address ;;
-		esac
-	done
-	sibling=${shared%.*}.0
+nvme_shared() {
+	nvmes | grep -v '\.0$'
 }
 
 first() {
-	local alone shared sibling
+	local alone shared nvme
 
-	alone_and_shared
+	alone=$(nvme_alone)
+	shared=$(nvme_shared)
 	for nvme in $alone $shared; do
 		nvme_start $nvme
 		check "controller $nvme is started" nvme_runs $nvme
@@ -35,7 +32,9 @@ first() {
 second() {
 	local alone shared sibling bar
 
-	alone_and_shared
+	alone=$(nvme_alone)
+	shared=$(nvme_shared)
+	sibling=${shared%.*}.0
 	bar=$(register $shared 0)
 	check "one controller runs" nvme_runs $alone
 	check "and so does the other" nvme_runs $shared

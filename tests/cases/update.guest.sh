@@ -62,13 +62,11 @@ record_version() {
 }
 
 second() {
-	local all edus nvmes bystanders before size freed
+	local all edus nvmes bystanders held before size freed
 
 	all=$(below_bridges)
 	edus=$(edus_below_bridges)
 	nvmes=$(nvmes_below_bridges)
-	# shellcheck disable=SC2034 # edu_holds() reads it
-	EDU_DMA=$(dma_edu)
 	bystanders=$(on_root_bus)
 	records incoming function >/tmp/functions
 
@@ -89,9 +87,9 @@ second() {
 		check "$address was not preserved" \
 			not grep -q "^incoming $address " "$RECORD"
 	done
-	say "data edus $(count $edus) $(edus_that_hold $edus)"
-	check_same "each edu below a bridge has its registers" \
-		"$(edus_that_hold $edus)" "$(count $edus)"
+	held=$(edus_that_hold "$(dma_edu)" $edus)
+	say "data edus $(count $edus) $held"
+	check_same "each edu below a bridge has its registers" "$held" "$(count $edus)"
 	say "data nvmes $(count $nvmes) $(nvmes_that_run $nvmes)"
 	check_same "each nvme controller still runs" \
 		"$(nvmes_that_run $nvmes)" "$(count $nvmes)"

@@ -231,9 +231,7 @@ edu_pattern() {
 	echo $(((0x5a000000 + $(address_number "$1")) & 0xffffffff))
 }
 
-# The edu that does DMA during the kexec. The source of its DMA is EDU_BUFFER of
-# edu-dma.c.
-EDU_DMA=
+# The source of the DMA that edu-dma.c starts.
 EDU_BUFFER=$((0x40000))
 
 edu_write() {
@@ -242,26 +240,29 @@ edu_write() {
 	devmem "$(register "$1" 128)" 32 "$(edu_pattern "$1")"
 }
 
-# edu_holds ADDRESS: both registers still have the pattern. An edu keeps it even through
-# a reset.
+# edu_holds ADDRESS [SOURCE]: both registers still have the pattern, or that of the DMA
+# source address has SOURCE. An edu keeps them even through a reset.
 edu_holds() {
-	local live dma pattern source
+	local live dma pattern
 
 	pattern=$(edu_pattern "$1")
-	source=$pattern
-	[ "$1" != "$EDU_DMA" ] || source=$EDU_BUFFER
 	live=$(devmem "$(register "$1" 4)" 32)
 	dma=$(devmem "$(register "$1" 128)" 32)
-	[ $((live)) = $((~pattern & 0xffffffff)) ] && [ $((dma)) = "$source" ]
+	[ $((live)) = $((~pattern & 0xffffffff)) ] && [ $((dma)) = "${2:-$pattern}" ]
 }
 
+# edus_that_hold DMA-EDU ADDRESS...: the number of edus with their registers, of which
+# DMA-EDU did DMA during the kexec.
 edus_that_hold() {
-	local address n=0
+	local dma_edu=$1 address source n=0
+	shift
 
 	for address; do
 		# Memory decoding may be off; turning it on is no reset.
 		echo 1 >"$PCI/devices/$address/enable"
-		! edu_holds "$address" || n=$((n + 1))
+		source=
+		[ "$address" != "$dma_edu" ] || source=$EDU_BUFFER
+		! edu_holds "$address" $source || n=$((n + 1))
 	done
 	echo "$n"
 }
