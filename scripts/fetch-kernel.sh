@@ -6,8 +6,8 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# The suites that carry new kernels. What they offer moves: the minor is what
-# counts, and the newest point release of it is taken.
+# The suites that carry new kernels. Their point releases change: a tested one may
+# not be there any more.
 SUITES=(trixie-backports forky sid)
 KEYRINGS=(/usr/share/keyrings/debian-archive-keyring.{pgp,gpg})
 
@@ -16,7 +16,8 @@ usage() {
 	Usage: ${0##*/} 7.2|7.3
 
 	Prints the path of a pristine stock kernel tree. It is downloaded once, from
-	the mirror this machine's apt uses, and checked against its archive keys.
+	the mirror this machine's apt uses, and checked against its archive keys. The
+	release is one that patches/tested names, or else the newest.
 
 	KERNEL_SRC=      a tree you have, used for \$TO ($TO)
 	KERNEL_SRC_OLD=  a tree you have, used for \$FROM ($FROM)
@@ -92,9 +93,15 @@ write_sources() {
 	done >"$CACHE/apt/sources.list"
 }
 
-# newest PACKAGE: the newest version any suite offers; fails if there is none.
-newest() {
-	private_apt apt-cache madison "$1" | awk '{ print $3 }' | sort -V | tail -n 1 | grep .
+# choose PACKAGE: of the releases that the suites offer, the last one in
+# patches/tested, or else the newest; fails if there is none.
+choose() {
+	local offered tested
+
+	offered=$(private_apt apt-cache madison "$1" | awk '{ print $3 }' | sort -uV)
+	tested=$(awk -v version="${1##*-}" '$1 == version { print $2 }' "$ROOT/patches/tested" |
+		grep -xF "$offered" | tail -n 1) || tested=''
+	tail -n 1 <<<"${tested:-$offered}" | grep .
 }
 
 # Apt refuses what is not signed. Ask it once more what it made of the suites,
@@ -117,7 +124,7 @@ download() {
 		write_sources "$site"
 		# A suite may be missing on a mirror: the others will do.
 		private_apt apt-get update || true
-		version=$(newest "$package") && break
+		version=$(choose "$package") && break
 	done
 	[[ ${version:-} ]] ||
 		no_package "no suite of ${SUITES[*]} could be reached, has $package and is signed with a key of this machine" "${package##*-}"
@@ -146,7 +153,7 @@ unpack() {
 }
 
 fetch() {
-	local version=$1 dir=$2 package=linux-source-$1 deb=$CACHE/apt/linux-source-$1.deb
+	local version=$1 dir=$2 package=linux-source-$1 deb=$CACHE/apt/linux-source-$1.deb release
 
 	if ! have apt-get || ! have dpkg-deb; then
 		no_package "there is no apt on this machine" "$version"
@@ -156,6 +163,9 @@ fetch() {
 	if [[ ! -f $deb ]]; then
 		step "fetch $version" download "$package" "$deb"
 	fi
+	release=$(<"$deb.version")
+	is_tested "${release%%-*}" ||
+		info "warning: Linux $release is not in patches/tested: patches may apply with fuzz"
 	step "unpack $version" unpack "$package" "$deb" "$dir"
 }
 

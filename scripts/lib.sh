@@ -260,6 +260,19 @@ series_patches() {
 	done <"$ROOT/patches/series"
 }
 
+# kernel_release: the release that the kernel's Makefile on stdin is of.
+kernel_release() {
+	awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) = / { release = release dot $3; dot = "." }
+		/^EXTRAVERSION = *[^ ]/ { release = release $3 }
+		END { print release }'
+}
+
+# is_tested RELEASE: the patches must apply to it without fuzz.
+is_tested() {
+	awk -v release="$1" '/^[0-9]/ { sub(/-.*/, "", $2) } $2 == release { found = 1 }
+		END { exit !found }' "$ROOT/patches/tested"
+}
+
 # check_version VERSION: one of the kernels this project is built for.
 check_version() {
 	[[ $1 == 7.2 || $1 == 7.3 ]] || die "'$1' is not a kernel version known here: 7.2 or 7.3"
