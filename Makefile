@@ -25,8 +25,15 @@ ROUNDS		?= 20
 ORDER		?=
 # make bench, make scale: 1 counts instructions instead of time.
 COUNT		?=
-# make bench: run it in this kernel, emulated.
+# make bench: run it in this kernel, emulated. make series-to-git, series-from-git:
+# the version of the kernel, TO if empty.
 KERNEL		?=
+# make series-to-git, series-from-git, check-series: a git repository of the kernel to
+# use instead of one in the cache, and the commit there to begin at.
+GIT		?=
+BASE		?=
+# 0 builds kernels without the patches of patches/independent.
+INDEPENDENT	?= 1
 # make bench: where to write the plots.
 PLOTS		?=
 # make fuzz: how many operations at random, and a thousandth as many damaged records.
@@ -36,7 +43,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export GUARD_ONLY RECIPE DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
+export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -55,10 +62,12 @@ help:
 	@echo '  kunit      the KUnit suite in a guest'
 	@echo '  test-all   check, kunit, every test, export, and check-build and check-series'
 	@echo '  check-build   compiler warnings and sparse, in both kernels'
-	@echo '  check-series  whether each commit of the exported series builds'
+	@echo '  check-series  whether each commit of the series builds'
 	@echo '  shell      a shell in the guest that the tests boot'
 	@echo '  lint       checkpatch, shellcheck, mypy, kernel-doc and more'
-	@echo '  export     write a series to mail to $$O ($(O))'
+	@echo '  export     write the series to mail to $$O ($(O))'
+	@echo '  series-to-git    branches of a git repository with each patch as a commit'
+	@echo '  series-from-git  take the commits back into patches and overlay'
 	@echo '  clean      remove what was built; distclean: the downloads too'
 	@echo
 	@echo '  DEVICES=$(DEVICES) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything) QEMU=$(QEMU)'
@@ -124,6 +133,14 @@ test-all: check check-build kunit test export check-series
 .PHONY: export
 export:
 	@scripts/export.sh '$(O)'
+
+.PHONY: series-to-git
+series-to-git:
+	@scripts/series-to-git.sh '$(or $(KERNEL),$(TO))'
+
+.PHONY: series-from-git
+series-from-git:
+	@scripts/series-from-git.sh '$(or $(KERNEL),$(TO))'
 
 .PHONY: clean
 clean:

@@ -6,7 +6,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-CONFIGS=$ROOT/tests/configs
+CONFIGS=${CONFIGS:-$ROOT/tests/configs}
 ARCH=${ARCH:-x86_64}
 CROSS_COMPILE=${CROSS_COMPILE:-}
 
@@ -86,6 +86,8 @@ config_key() {
 		if [[ -f $state/managed ]]; then
 			cd -- "$tree"
 			{ grep Kconfig "$state/managed" || true; } | xargs -r sha256sum
+		elif [[ ! -d $state ]]; then
+			find "$tree" -name 'Kconfig*' -type f -print0 | sort -z | xargs -0 sha256sum
 		fi
 		cat "$state/stock" 2>/dev/null || true
 		"${CROSS_COMPILE}gcc" --version 2>/dev/null | head -n 1 || true
@@ -93,8 +95,8 @@ config_key() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 
-# The image depends on the tree and the configuration. Nobody knows what
-# somebody else's tree holds, so that has no key.
+# The image depends on the tree and the configuration. A tree that make-tree.sh
+# did not make may change at any time, so its image has no key.
 build_key() {
 	[[ -f $state/key ]] || return 0
 	{ cat "$state/key"; config_key; } | sha256sum | cut -d ' ' -f 1

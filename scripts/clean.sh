@@ -11,7 +11,8 @@ usage() {
 	Usage: ${0##*/} [--all]
 
 	Removes what was built in $CACHE; with --all also the kernel trees, the
-	downloads and the logs. Only folders that these scripts made are removed.
+	downloads, the logs, and the git repositories of series-to-git.sh with all
+	commits in them. Only folders that these scripts made are removed.
 	END
 }
 
@@ -21,7 +22,7 @@ main() {
 
 	case ${1:-} in
 	'') ;;
-	--all) names+=(tree apt src log lock CACHEDIR.TAG) ;;
+	--all) names+=(series tree apt src log lock CACHEDIR.TAG) ;;
 	*) usage; [[ $1 == -h || $1 == --help ]]; exit ;;
 	esac
 

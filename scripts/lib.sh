@@ -14,6 +14,8 @@ CACHE_TAG='Signature: 8a477f597d28d172789f06886806bc55'
 FROM=${FROM:-7.2}
 TO=${TO:-7.3}
 V=${V:-0}
+# 0 leaves out the patches that nothing here needs.
+INDEPENDENT=${INDEPENDENT:-1}
 
 # The folders of the overlay: what is below them goes into the kernel tree.
 # shellcheck disable=SC2034
@@ -69,7 +71,7 @@ repeat_command() {
 	local var line
 	local -a words=()
 
-	for var in PCI_LIVEUPDATE_CACHE FROM TO KERNEL_SRC KERNEL_SRC_OLD; do
+	for var in PCI_LIVEUPDATE_CACHE FROM TO KERNEL_SRC KERNEL_SRC_OLD INDEPENDENT; do
 		if [[ ${!var:-} && $(declare -p "$var") == declare\ -x* ]]; then
 			words+=("$var=${!var}")
 		fi
@@ -247,17 +249,19 @@ list_files() {
 	done
 }
 
-# series_patches VERSION: the names of the patches for it, in order.
+# series_patches FOLDER VERSION: the patches that FOLDER/series names for the
+# kernel, in order, with their folder.
 series_patches() {
-	local name versions
+	local line name versions
 
-	[[ -f $ROOT/patches/series ]] || return 0
-	while read -r name versions; do
-		[[ $name && $name != \#* ]] || continue
-		[[ -f $ROOT/patches/$name ]] || die "patches/series names $name, which is not there"
-		[[ -z ${versions%%#*} || " $versions " == *" $1 "* ]] || continue
-		printf '%s\n' "$name"
-	done <"$ROOT/patches/series"
+	while IFS= read -r line; do
+		# Comments and files of the overlay begin with something else.
+		[[ $line == [[:alnum:]]* ]] || continue
+		read -r name versions <<<"$line"
+		[[ -f $ROOT/$1/$name ]] || die "$1/series names $name, which is not there"
+		[[ -z ${versions%%#*} || " $versions " == *" $2 "* ]] || continue
+		printf '%s\n' "$1/$name"
+	done <"$ROOT/$1/series"
 }
 
 # kernel_release: the release that the kernel's Makefile on stdin is of.

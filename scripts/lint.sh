@@ -6,10 +6,11 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# Without trailers there is no sign-off; MAINTAINERS has a patch of its own; and
-# the compatible string of an FLB is not one of a device tree.
+# Without trailers there is no sign-off; MAINTAINERS has a patch of its own; a
+# patch may be the message of new files only; and the compatible string of an FLB
+# is not one of a device tree.
 CHECKPATCH=(--strict --terse --quiet --no-summary --show-types --no-signoff
-	--ignore "FILE_PATH_CHANGES,UNDOCUMENTED_DT_STRING")
+	--ignore "FILE_PATH_CHANGES,NOT_UNIFIED_DIFF,UNDOCUMENTED_DT_STRING")
 
 # What must not be in the repository: paths of the machine it was written on, and
 # host names of mirrors. In brackets, so that this line does not match itself.
@@ -68,9 +69,9 @@ check_patches_7.3() { "$ROOT/scripts/make-tree.sh" 7.3; }
 check_series() {
 	local patch bad=0
 
-	for patch in patches/*.patch; do
-		grep -q "^${patch#patches/}\([[:space:]]\|\$\)" patches/series ||
-			{ echo "$patch: not in patches/series"; bad=1; }
+	for patch in patches/{,independent/}*.patch; do
+		grep -q "^${patch##*/}\([[:space:]]\|\$\)" "${patch%/*}/series" ||
+			{ echo "$patch: not in ${patch%/*}/series"; bad=1; }
 	done
 	return "$bad"
 }

@@ -18,8 +18,9 @@ usage() {
 	to date first, if the overlay, the patches or the stock tree changed. The file
 	FOLDER.state/key beside it names its content.
 
-	patches/series holds one patch a line; "name.patch 7.3" is for that version
-	only.
+	INDEPENDENT=0 leaves out the patches of patches/independent, in a tree of its
+	own. A patch must apply without fuzz, except to a release that patches/tested
+	does not name.
 	END
 }
 
@@ -37,12 +38,13 @@ stock_id() {
 tree_key() {
 	{
 		printf '%s\n' 1 "$1" "${patches[@]}"
+		is_tested "$release" || echo untested
 		cd -- "$ROOT"
 		((${#overlay[@]} == 0)) || {
 			sha256sum -- "${overlay[@]}"
 			stat -c %a -- "${overlay[@]}"
 		}
-		((${#patches[@]} == 0)) || (cd patches && sha256sum -- "${patches[@]}")
+		((${#patches[@]} == 0)) || sha256sum -- "${patches[@]}"
 	} | sha256sum | cut -d ' ' -f 1
 }
 
@@ -74,7 +76,7 @@ git_apply() {
 	(
 		unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 		cd -- "$stage"
-		GIT_CEILING_DIRECTORIES=${stage%/*} git apply --whitespace=nowarn "$@"
+		GIT_CEILING_DIRECTORIES=${stage%/*} git apply --allow-empty --whitespace=nowarn "$@"
 	)
 }
 
@@ -82,10 +84,10 @@ git_apply() {
 patched_files() {
 	local summary
 
-	summary=$(git_apply --summary "$ROOT/patches/$1")
+	summary=$(git_apply --summary "$ROOT/$1")
 	[[ -z $summary ]] ||
-		die "patches/$1 does more than edit files, put new ones in the overlay: $summary"
-	git_apply --numstat -z "$ROOT/patches/$1" | tr '\0' '\n' | cut -f 3
+		die "$1 does more than edit files, put new ones in the overlay: $summary"
+	git_apply --numstat -z "$ROOT/$1" | tr '\0' '\n' | cut -f 3
 }
 
 apply_patch() {
@@ -93,24 +95,29 @@ apply_patch() {
 
 	files=$(patched_files "$patch")
 	while IFS= read -r file; do
-		[[ ! -f $ROOT/$file ]] || die "$file is in the overlay and patches/$patch edits it"
-		[[ -f $stock/$file ]] || die "patches/$patch edits $file, which Linux $version does not have"
+		[[ $file ]] || continue
+		[[ ! -f $ROOT/$file ]] || die "$file is in the overlay and $patch edits it"
+		[[ -f $stock/$file ]] || die "$patch edits $file, which Linux $version does not have"
 		[[ -f $stage/$file ]] || install -D -m "$(stat -c %a "$stock/$file")" \
 			"$stock/$file" "$stage/$file"
 	done <<<"$files"
 
-	git_apply --verbose "$ROOT/patches/$patch" && return
-	if git_apply --reverse --check "$ROOT/patches/$patch" 2>/dev/null; then
-		die "patches/$patch is in $stock already: give a stock tree"
+	git_apply --verbose "$ROOT/$patch" && return
+	if git_apply --reverse --check "$ROOT/$patch" 2>/dev/null; then
+		die "$patch is in $stock already: give a stock tree"
 	fi
-	die "patches/$patch does not apply to Linux $version: the line above names the file and the line of the hunk"
+	if ! is_tested "$release" && git_apply -C1 --verbose "$ROOT/$patch"; then
+		echo "$patch applies to Linux $release with fuzz only" >>"$state/warnings"
+		return
+	fi
+	die "$patch does not apply to Linux $release: the line above names the file and the line of the hunk"
 }
 
 # fill_stage: the files that differ from the stock tree, and nothing else.
 fill_stage() {
 	local patch file
 
-	rm -rf "$stage"
+	rm -rf "$stage" "$state/warnings"
 	mkdir -p "$stage"
 	for patch in "${patches[@]}"; do
 		apply_patch "$patch"
@@ -180,7 +187,7 @@ up_to_date() {
 }
 
 main() {
-	local version=${1:-} stock name tree state stage series id key
+	local version=${1:-} stock release name tree state stage series id key
 	local -a overlay=() patches=()
 
 	[[ $# == 1 && $1 != -* ]] || { usage; [[ ${1:-} == -h || ${1:-} == --help ]]; exit; }
@@ -188,21 +195,25 @@ main() {
 	check_version "$version"
 	stock=$("$ROOT/scripts/fetch-kernel.sh" "$version")
 
+	release=$(kernel_release <"$stock/Makefile")
 	name=$version
+	((INDEPENDENT)) || name+=-series
 	[[ $stock == "$CACHE"/* ]] || name+=-$(sha256sum <<<"$stock" | cut -c 1-8)
 	tree=$CACHE/tree/$name state=$CACHE/tree/$name.state stage=$CACHE/tree/$name.stage
 
 	need_tools git:git rsync:rsync
 	mkdir -p "$state"
 	mapfile -d '' overlay < <(list_files "${OVERLAY_DIRS[@]}")
-	series=$(series_patches "$version")
-	[[ -z $series ]] || mapfile -t patches <<<"$series"
+	series=$(series_patches patches "$version")
+	((!INDEPENDENT)) || series+=$'\n'$(series_patches patches/independent "$version")
+	mapfile -t patches <<<"$series"
 	id=$(stock_id "$version" "$stock")
 	key=$(tree_key "$id")
 	if ! up_to_date; then
 		lock "tree-$name"
 		up_to_date || step "tree $version" update "$id" "$key"
 	fi
+	[[ ! -f $state/warnings ]] || sed 's/^/  warning: /' "$state/warnings" >&2
 	printf '%s\n' "$tree"
 }
 
