@@ -25,8 +25,7 @@ ROUNDS		?= 20
 ORDER		?=
 # make bench, make scale: 1 counts instructions instead of time.
 COUNT		?=
-# make bench: run it in this kernel, emulated. make series-to-git, series-from-git:
-# the version of the kernel, TO if empty.
+# make series-to-git, series-from-git: the version of the kernel, TO if empty.
 KERNEL		?=
 # make series-to-git, series-from-git, check-series: a git repository of the kernel to
 # use instead of one in the cache, and the commit there to begin at.
@@ -100,7 +99,7 @@ scale:
 
 .PHONY: bench
 bench:
-	@tests/bench.sh
+	@tools/perf-scripts/bench/bench.sh
 
 .PHONY: kunit
 kunit:

@@ -33,7 +33,7 @@ set_objects() {
 
 # ours: the lines on stdin that name a file of the overlay.
 ours() {
-	grep -F -f <(list_files "${OVERLAY_DIRS[@]}" | tr '\0' '\n' | grep '\.[ch]$') || true
+	grep -F -f <(overlay_files | tr '\0' '\n' | grep '\.[ch]$') || true
 }
 
 compile() {

@@ -100,7 +100,7 @@ main() {
 	release=$(kernel_release <"$stock/Makefile")
 	lock export
 	lock "tree-${tree##*/}" shared
-	mapfile -d '' overlay < <(list_files "${OVERLAY_DIRS[@]}")
+	mapfile -d '' overlay < <(overlay_files)
 	check_complete
 	use_git
 	step "export for Linux $version" export_series

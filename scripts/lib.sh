@@ -249,6 +249,12 @@ list_files() {
 	done
 }
 
+# overlay_files: the files that go into the kernel tree, each ended by a NUL. The
+# benchmark needs tests/index to build, and stays here.
+overlay_files() {
+	list_files "${OVERLAY_DIRS[@]}" | { grep -zv '^tools/perf-scripts/bench/' || true; }
+}
+
 # series_patches FOLDER VERSION: the patches that FOLDER/series names for the
 # kernel, in order, with their folder.
 series_patches() {

@@ -203,7 +203,7 @@ main() {
 
 	need_tools git:git rsync:rsync
 	mkdir -p "$state"
-	mapfile -d '' overlay < <(list_files "${OVERLAY_DIRS[@]}")
+	mapfile -d '' overlay < <(overlay_files)
 	series=$(series_patches patches "$version")
 	((!INDEPENDENT)) || series+=$'\n'$(series_patches patches/independent "$version")
 	mapfile -t patches <<<"$series"

@@ -263,7 +263,7 @@ import() {
 	match "$1"
 	write_overlay
 	write_patches
-	mapfile -d '' overlay < <(list_files "${OVERLAY_DIRS[@]}")
+	mapfile -d '' overlay < <(overlay_files)
 	write_series "$1"
 }
 
@@ -303,7 +303,7 @@ main() {
 	need_tools git:git
 	work=$CACHE/series/work
 	lock series
-	mapfile -d '' overlay < <(list_files "${OVERLAY_DIRS[@]}")
+	mapfile -d '' overlay < <(overlay_files)
 	check_complete
 	use_git
 	open_repository "$version"

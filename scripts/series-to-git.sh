@@ -59,7 +59,7 @@ main() {
 	need_tools git:git
 	work=$CACHE/series/work
 	lock series
-	mapfile -d '' overlay < <(list_files "${OVERLAY_DIRS[@]}")
+	mapfile -d '' overlay < <(overlay_files)
 	check_complete
 	use_git
 	open_repository "$version"

@@ -43,5 +43,5 @@ index_test() {
 
 # All contenders agree. No verdict depends on time.
 bench_test() {
-	env -u KERNEL -u COUNT "$ROOT/tests/bench.sh" --short
+	env -u COUNT -u ORDER "$ROOT/tools/perf-scripts/bench/bench.sh" --short
 }

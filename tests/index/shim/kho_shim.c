@@ -61,7 +61,7 @@ static unsigned long nr_folios[KHO_SHIM_NR_STATES];
 static unsigned long nr_allocs;
 static unsigned long cursor;
 
-/* No page from here on was ever used. */
+/* No page from here on is in use. */
 static unsigned long unused;
 
 static void *arena;
@@ -327,6 +327,7 @@ void kho_shim_reset(void)
 	while ((folio = folio_next(folio)))
 		folio_free(folio);
 	cursor = 0;
+	unused = 0;
 }
 
 void kho_shim_fail_with(int err)
