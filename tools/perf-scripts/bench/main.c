@@ -20,7 +20,7 @@
 #include "bench.h"
 
 /* Lives of each record; the tables are of the random order. */
-#define LIVES		12u
+#define LIVES		8u
 #define FEW_LIVES	1u
 
 #define MAX_FUNCTIONS	1048576u

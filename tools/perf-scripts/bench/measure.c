@@ -41,10 +41,13 @@
 #define MIN_PASSES	3u
 #define MAX_PASSES	64u
 
-/* Do an operation once if it takes longer than 0.3 s. */
-#define LONG_TIME	300000000ULL
+/* Do an operation once if it takes longer than a second. */
+#define LONG_TIME	1000000000ULL
 
-/* No more lives for a contender that has lived for two seconds. */
+/*
+ * No more lives for a contender that has taken two seconds of the processor: a busy
+ * machine must not leave it fewer samples.
+ */
 #define PATIENCE	2000000000ULL
 
 /*
@@ -121,7 +124,7 @@ struct bench_case {
 	bool once;			/* repeat nothing */
 	void *record;
 	const char *failure;		/* or NULL */
-	u64 spent;			/* nanoseconds, in all lives */
+	u64 spent;			/* nanoseconds of the processor */
 	u64 answer[NR_ANSWERS];		/* checksums */
 	bool answered[NR_ANSWERS];
 	size_t bytes;			/* size of the record */
@@ -129,18 +132,26 @@ struct bench_case {
 	struct bench_samples samples[NR_OPS];
 };
 
+static u64 clock_ns(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
 /*
  * Nanoseconds, in program order: else the first timed operation begins while the
  * clock is being read, and a sample of few calls comes out too short.
  */
 static u64 now(void)
 {
-	struct timespec time;
+	u64 time;
 
 	rmb(); /* The timed operation has ended. */
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	time = clock_ns(CLOCK_MONOTONIC);
 	rmb(); /* The next one has not begun. */
-	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+	return time;
 }
 
 /* Picoseconds that it takes to read the clock, the least of a thousand tries. */
@@ -399,7 +410,7 @@ struct bench_case *bench_case_create(const struct bench_contender *contender,
 
 void bench_case_run(struct bench_case *c)
 {
-	u64 start = now();
+	u64 start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	if (c->failure || c->spent > PATIENCE)
 		return;
@@ -408,7 +419,7 @@ void bench_case_run(struct bench_case *c)
 		case_restore(c);
 	if (!c->failure)
 		case_use(c);
-	c->spent += now() - start;
+	c->spent += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 }
 
 bool bench_case_is_good(const struct bench_case *c,
