@@ -8,8 +8,6 @@
 
 #include <kunit/test.h>
 #include <linux/bits.h>
-#include <linux/err.h>
-#include <linux/errno.h>
 #include <linux/kconfig.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/pci.h>
@@ -19,35 +17,13 @@
 
 #include "../drivers/pci/pci.h"
 #include "../drivers/pci/liveupdate_index.h"
+#include "test_pci_liveupdate_index.h"
 
 void test_domain_desc(const u32 *domain, char *desc);
 
 /* The version of this kernel. */
 #define TEST_VERSION							\
 	(PCI_SER_VERSION + IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_NEXT_VERSION))
-
-/* Operations of an index on a key: look the function up, and use its slot. */
-
-static inline bool test_index_contains(struct pci_liveupdate_index *index,
-				       pci_ser_key_t key)
-{
-	struct pci_liveupdate_slot slot;
-
-	return pci_liveupdate_index_find(index, key, &slot);
-}
-
-/* Whether the function was there. */
-static inline bool test_index_remove(struct pci_liveupdate_index *index,
-				     pci_ser_key_t key)
-{
-	struct pci_liveupdate_slot slot;
-
-	if (!pci_liveupdate_index_find(index, key, &slot))
-		return false;
-
-	pci_liveupdate_index_remove(index, &slot);
-	return true;
-}
 
 static inline void test_index_mark(struct pci_liveupdate_index *index,
 				   pci_ser_key_t key, bool mark)
@@ -56,28 +32,6 @@ static inline void test_index_mark(struct pci_liveupdate_index *index,
 
 	if (pci_liveupdate_index_find(index, key, &slot))
 		pci_liveupdate_index_mark(&slot, mark);
-}
-
-static inline bool test_index_marked(struct pci_liveupdate_index *index,
-				     pci_ser_key_t key)
-{
-	struct pci_liveupdate_slot slot;
-
-	return pci_liveupdate_index_find(index, key, &slot) &&
-	       pci_liveupdate_index_marked(&slot);
-}
-
-/* -ENOENT if the function is not there. */
-static inline const struct pci_function_ser *
-test_index_entry(struct pci_liveupdate_index *index, pci_ser_key_t key,
-		 struct pci_liveupdate_damage *damage)
-{
-	struct pci_liveupdate_slot slot;
-
-	if (!pci_liveupdate_index_find(index, key, &slot))
-		return ERR_PTR(-ENOENT);
-
-	return pci_liveupdate_index_entry(index, &slot, damage);
 }
 
 /* What a test must leave as it found it, and the log from there on. */

@@ -10,10 +10,11 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "record.h"
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
+#include "test_pci_liveupdate_index.h"
 #include "tests.h"
 #include "world.h"
 
@@ -563,12 +564,12 @@ static void check_leaf_refused(const struct base *base, int err, u64 found,
 	struct pci_liveupdate_index *index;
 
 	ASSERT(!record_restore(base->root_pa, &index, &damage));
-	entry = index_entry(index, PCI_SER_KEY(nth_domain(FIRST), BDF_A),
+	entry = test_index_entry(index, PCI_SER_KEY(nth_domain(FIRST), BDF_A),
 			    &damage);
 	CHECK_EQ(PTR_ERR(entry), err);
 	check_damage(&damage, "buses[] entry", nth_domain(FIRST), found,
 		     expected);
-	entry = index_entry(index, PCI_SER_KEY(nth_domain(FIRST), BDF_B),
+	entry = test_index_entry(index, PCI_SER_KEY(nth_domain(FIRST), BDF_B),
 			    &damage);
 	CHECK(!IS_ERR(entry));
 

@@ -11,8 +11,9 @@
 #include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "record.h"
+#include "test_pci_liveupdate_index.h"
 #include "tests.h"
 #include "world.h"
 
@@ -104,7 +105,7 @@ static void check_bad(const struct world *world, u32 domain,
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage = { };
 
-	entry = index_entry(world->index, PCI_SER_KEY(domain, BDF), &damage);
+	entry = test_index_entry(world->index, PCI_SER_KEY(domain, BDF), &damage);
 	CHECK_EQ(PTR_ERR(entry), -EBADMSG);
 	ASSERT(damage.field && damage.rule);
 	CHECK(!strcmp(damage.field, bad->field));
@@ -123,7 +124,7 @@ static void run_bad_entries(u32 domain)
 		*entry = bad_entries[i].entry;
 		check_bad(&world, domain, &bad_entries[i]);
 		/* What is said of a function is not what says it is there. */
-		CHECK(index_contains(world.index, PCI_SER_KEY(domain, BDF)));
+		CHECK(test_index_contains(world.index, PCI_SER_KEY(domain, BDF)));
 	}
 	world_destroy(&world);
 }
@@ -143,7 +144,7 @@ void test_good_entries(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(good_entries); i++) {
 		*entry = good_entries[i];
-		CHECK(index_entry(world.index, PCI_SER_KEY(0, BDF), &damage) ==
+		CHECK(test_index_entry(world.index, PCI_SER_KEY(0, BDF), &damage) ==
 		      entry);
 	}
 	test_note("%zu good entries", ARRAY_SIZE(good_entries));

@@ -10,8 +10,9 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "shim/kho_shim.h"
+#include "test_pci_liveupdate_index.h"
 #include "tests.h"
 #include "world.h"
 
@@ -76,7 +77,7 @@ static void check_entry(const struct world *world, u16 bdf)
 	struct pci_liveupdate_damage damage;
 	const struct pci_function_ser *entry;
 
-	entry = index_entry(world->index, key, &damage);
+	entry = test_index_entry(world->index, key, &damage);
 	ASSERT(!IS_ERR(entry));
 	CHECK(!memcmp(entry, &expected, sizeof(expected)));
 }
@@ -86,9 +87,9 @@ static void check_absent(const struct world *world, u16 bdf)
 	struct pci_liveupdate_damage damage;
 	const struct pci_function_ser *entry;
 
-	CHECK(!index_contains(world->index, PCI_SER_KEY(DOMAIN, bdf)));
-	CHECK(!index_remove(world->index, PCI_SER_KEY(DOMAIN, bdf)));
-	entry = index_entry(world->index, PCI_SER_KEY(DOMAIN, bdf), &damage);
+	CHECK(!test_index_contains(world->index, PCI_SER_KEY(DOMAIN, bdf)));
+	CHECK(!test_index_remove(world->index, PCI_SER_KEY(DOMAIN, bdf)));
+	entry = test_index_entry(world->index, PCI_SER_KEY(DOMAIN, bdf), &damage);
 	CHECK_EQ(PTR_ERR(entry), -ENOENT);
 }
 
@@ -102,7 +103,7 @@ static void add_one(struct world *world, u16 bdf)
 	CHECK_EQ(pci_liveupdate_index_add(world->index, key, &entry), 0);
 	model_set(world->model, key, GENERATION);
 
-	CHECK(index_contains(world->index, key));
+	CHECK(test_index_contains(world->index, key));
 	CHECK_EQ(pci_liveupdate_index_add(world->index, key, &other), -EEXIST);
 	check_entry(world, bdf);
 	check_any(world, bdf);
@@ -115,7 +116,7 @@ static void add_one(struct world *world, u16 bdf)
 static void remove_one(struct world *world, u16 bdf)
 {
 	check_entry(world, bdf);
-	CHECK(index_remove(world->index, PCI_SER_KEY(DOMAIN, bdf)));
+	CHECK(test_index_remove(world->index, PCI_SER_KEY(DOMAIN, bdf)));
 	model_set(world->model, PCI_SER_KEY(DOMAIN, bdf), 0);
 
 	check_absent(world, bdf);

@@ -7,10 +7,11 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "record.h"
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
+#include "test_pci_liveupdate_index.h"
 #include "tests.h"
 #include "world.h"
 

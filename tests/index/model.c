@@ -12,8 +12,9 @@
 #include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "model.h"
+#include "test_pci_liveupdate_index.h"
 
 /* @present holds generations, and @marked is 0 or 1. */
 struct model_segment {
@@ -244,7 +245,7 @@ void model_compare_function(const struct model *model,
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
 
-	entry = index_entry(index, key, &damage);
+	entry = test_index_entry(index, key, &damage);
 	if (!model_get(model, key)) {
 		CHECK_EQ(PTR_ERR(entry), -ENOENT);
 		return;
@@ -267,7 +268,7 @@ void model_compare(const struct model *model,
 		ASSERT(model_next(model, &expected));
 		ASSERT(key == expected++);
 		model_compare_function(model, index, key);
-		CHECK_EQ(index_marked(index, key), model_marked(model, key));
+		CHECK_EQ(test_index_marked(index, key), model_marked(model, key));
 		nr++;
 	}
 	CHECK(!model_next(model, &expected));
@@ -281,9 +282,9 @@ static void compare_segment(const struct model *model,
 	for (unsigned int bdf = 0; bdf < PCI_SER_BDFS; bdf++) {
 		pci_ser_key_t key = PCI_SER_KEY(seg->domain, bdf);
 
-		CHECK_EQ(index_contains(index, key), !!seg->present[bdf]);
+		CHECK_EQ(test_index_contains(index, key), !!seg->present[bdf]);
 		if (index->incoming)
-			CHECK_EQ(index_marked(index, key), seg->marked[bdf]);
+			CHECK_EQ(test_index_marked(index, key), seg->marked[bdf]);
 	}
 	for (unsigned int bus = 0; bus < PCI_SER_BUSES; bus++)
 		CHECK_EQ(pci_liveupdate_index_any(index, seg->domain, bus, bus),

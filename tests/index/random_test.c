@@ -8,9 +8,10 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "shim/heap_shim.h"
 #include "shim/kho_shim.h"
+#include "test_pci_liveupdate_index.h"
 #include "tests.h"
 #include "world.h"
 
@@ -147,8 +148,8 @@ static void ask_function(struct walk *walk, pci_ser_key_t key)
 	struct pci_liveupdate_index *index = walk->world.index;
 	struct model *model = walk->world.model;
 
-	CHECK_EQ(index_contains(index, key), !!model_get(model, key));
-	CHECK_EQ(index_marked(index, key), model_marked(model, key));
+	CHECK_EQ(test_index_contains(index, key), !!model_get(model, key));
+	CHECK_EQ(test_index_marked(index, key), model_marked(model, key));
 	model_compare_function(model, index, key);
 	CHECK_EQ(pci_liveupdate_index_count(index), model->nr_devices);
 }

@@ -8,9 +8,10 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "record.h"
 #include "shim/kho_shim.h"
+#include "test_pci_liveupdate_index.h"
 #include "tests.h"
 #include "world.h"
 
@@ -26,11 +27,11 @@ static void check_absent(const struct world *world, u32 domain)
 	struct pci_liveupdate_damage damage;
 	const struct pci_function_ser *entry;
 
-	CHECK(!index_contains(world->index, PCI_SER_KEY(domain, 0)));
+	CHECK(!test_index_contains(world->index, PCI_SER_KEY(domain, 0)));
 	CHECK(!pci_liveupdate_index_any(world->index, domain, 0, 255));
-	CHECK(!index_remove(world->index, PCI_SER_KEY(domain, 0)));
-	CHECK(!index_marked(world->index, PCI_SER_KEY(domain, 0)));
-	entry = index_entry(world->index, PCI_SER_KEY(domain, 0), &damage);
+	CHECK(!test_index_remove(world->index, PCI_SER_KEY(domain, 0)));
+	CHECK(!test_index_marked(world->index, PCI_SER_KEY(domain, 0)));
+	entry = test_index_entry(world->index, PCI_SER_KEY(domain, 0), &damage);
 	CHECK_EQ(PTR_ERR(entry), -ENOENT);
 }
 

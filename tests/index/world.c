@@ -6,8 +6,9 @@
 #include <linux/err.h>
 
 #include "harness.h"
-#include "lookup.h"
+#include "liveupdate_index.h"
 #include "shim/kho_shim.h"
+#include "test_pci_liveupdate_index.h"
 #include "world.h"
 
 struct world world_create(void)
@@ -48,7 +49,7 @@ void world_remove(struct world *world, pci_ser_key_t key)
 {
 	bool was_there = model_get(world->model, key);
 
-	CHECK_EQ(index_remove(world->index, key), was_there);
+	CHECK_EQ(test_index_remove(world->index, key), was_there);
 	if (was_there)
 		model_set(world->model, key, 0);
 }
@@ -91,7 +92,7 @@ void world_carry_over(struct world *world)
 	world->index = pci_liveupdate_index_create();
 	ASSERT(!IS_ERR(world->index));
 	pci_liveupdate_index_for_each(incoming, key) {
-		entry = index_entry(incoming, key, &damage);
+		entry = test_index_entry(incoming, key, &damage);
 		ASSERT(!IS_ERR(entry));
 		CHECK_EQ(pci_liveupdate_index_add(world->index, key, entry), 0);
 	}
