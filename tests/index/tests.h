@@ -43,16 +43,12 @@ void test_marks(void);
 void test_marks_misused(void);
 
 /* damage_test.c */
-void test_versions(void);
+void test_damaged_records(void);
 void test_damaged_addresses(void);
-void test_damaged_fields(void);
-void test_damaged_chain(void);
-void test_memory_used_twice(void);
-void test_damaged_leaves(void);
 void test_leaves_used_twice(void);
+void test_versions(void);
 
 /* entry_test.c */
-void test_damaged_entries(void);
 void test_good_entries(void);
 
 /* flip_test.c */

@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The ways to damage a record of preserved PCI functions, and the message that
+ * the next kernel prints about each.
+ *
+ * The KUnit tests, the user-space tests of the index and the program that damages
+ * a record in a virtual machine share this table. Each provides phys_to_virt(),
+ * snprintf() and the errno values, and includes this file in one place.
+ */
+
+#ifndef _LIB_TEST_PCI_LIVEUPDATE_DAMAGE_H
+#define _LIB_TEST_PCI_LIVEUPDATE_DAMAGE_H
+
+#include <linux/kho/abi/block.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/types.h>
+
+/**
+ * enum test_damage_level - The scope of a damage.
+ * @DAMAGE_ADDRESS:  The address of the record, which LUO hands over.
+ * @DAMAGE_RECORD:   The record; fits every record with a function.
+ * @DAMAGE_SAMPLE:   The record; fits test_index_fill_sample() only.
+ * @DAMAGE_FUNCTION: The entry of a function that is no bridge.
+ * @DAMAGE_BRIDGE:   The entry of a bridge.
+ * @DAMAGE_BUS:      All functions of one bus.
+ *
+ * The index refuses a record up to @DAMAGE_SAMPLE as a whole. From
+ * @DAMAGE_FUNCTION on it refuses the entries of the functions concerned.
+ */
+enum test_damage_level {
+	DAMAGE_ADDRESS,
+	DAMAGE_RECORD,
+	DAMAGE_SAMPLE,
+	DAMAGE_FUNCTION,
+	DAMAGE_BRIDGE,
+	DAMAGE_BUS,
+};
+
+/**
+ * struct test_damage_target - The record to damage.
+ * @root_pa:  Physical address of the record.
+ * @spare_pa: Physical address of a page that is not preserved.
+ * @segment:  Position in the record of the segment to damage.
+ * @function: BDF of a function of this segment that is no bridge. Function 0 of
+ *            device 0 in DAMAGE_RECORD, with functions of device 1 missing.
+ * @bridge:   BDF of a bridge of this segment; DAMAGE_BRIDGE only.
+ */
+struct test_damage_target {
+	u64 root_pa;
+	u64 spare_pa;
+	u32 segment;
+	u16 function;
+	u16 bridge;
+};
+
+/* The part of a record or of a struct test_damage_target that has a field. */
+enum test_damage_part {
+	PART_NONE,
+	PART_ROOT_PA,
+	PART_SPARE_PA,
+	PART_FUNCTION_BDF,
+	PART_BRIDGE_BDF,
+	PART_ROOT,
+	PART_FIRST_BLOCK,
+	PART_LAST_BLOCK,
+	PART_FIRST_SEGMENT,
+	PART_LAST_SEGMENT,
+	/* From here on: of the segment to damage. */
+	PART_SEGMENT,
+	PART_BITMAP,
+	PART_BUS_BITMAP,
+	PART_BUSES,
+	PART_LEAF_PA,
+	PART_FUNCTION,
+	PART_BRIDGE,
+};
+
+/**
+ * struct test_damage_field - A field.
+ * @part:    Its structure.
+ * @swapped: The two bytes are printed in the reverse order.
+ * @offset:  Its offset in bytes.
+ * @size:    Its size in bytes, or 0 if there is no field.
+ */
+struct test_damage_field {
+	u8 part;
+	bool swapped;
+	u16 offset;
+	u8 size;
+};
+
+/**
+ * struct test_damage_value - A number, or a field plus a number.
+ * @field:  The field; its size is 0 for just @number.
+ * @number: The number.
+ */
+struct test_damage_value {
+	struct test_damage_field field;
+	u64 number;
+};
+
+struct test_damage_write {
+	struct test_damage_field field;
+	struct test_damage_value value;
+};
+
+#define TEST_DAMAGE_WRITES	3
+
+/**
+ * struct test_damage - One way to damage a record.
+ * @level:    The scope of the damage.
+ * @name:     Name of the damage.
+ * @err:      The errno.
+ * @text:     Name of the field in the message.
+ * @found:    The field in the message; its value after @writes.
+ * @rule:     The rule in the message.
+ * @expected: The expected value in the message; its value before @writes.
+ * @writes:   The damage. The values are of the time before all writes.
+ */
+struct test_damage {
+	enum test_damage_level level;
+	const char *name;
+	int err;
+	const char *text;
+	struct test_damage_field found;
+	const char *rule;
+	struct test_damage_value expected;
+	struct test_damage_write writes[TEST_DAMAGE_WRITES];
+};
+
+/**
+ * struct test_damage_message - The values in the message about a damage.
+ * @in_segment: The field belongs to a segment.
+ * @domain:     The number of this segment, else 0.
+ * @found:      The value of the field.
+ * @expected:   The expected value.
+ */
+struct test_damage_message {
+	bool in_segment;
+	u32 domain;
+	u64 found;
+	u64 expected;
+};
+
+/* Fields */
+
+#define IN_PART(_part, _offset, _size)					\
+	{ .part = (_part), .offset = (_offset), .size = (_size) }
+#define IN_STRUCT(_part, type, member)					\
+	{ .part = (_part), .offset = offsetof(type, member),		\
+	  .size = sizeof(((type *)0)->member) }
+
+#define IN_ROOT_PA		IN_PART(PART_ROOT_PA, 0, 8)
+#define IN_SPARE_PA		IN_PART(PART_SPARE_PA, 0, 8)
+/* The bus is the upper half of a BDF. */
+#define IN_FUNCTION_BUS		IN_PART(PART_FUNCTION_BDF, 1, 1)
+#define IN_BRIDGE_BUS		IN_PART(PART_BRIDGE_BDF, 1, 1)
+
+#define IN_ROOT(member)		IN_STRUCT(PART_ROOT, struct pci_ser, member)
+#define IN_FIRST_BLOCK(member)						\
+	IN_STRUCT(PART_FIRST_BLOCK, struct kho_block_header_ser, member)
+#define IN_LAST_BLOCK(member)						\
+	IN_STRUCT(PART_LAST_BLOCK, struct kho_block_header_ser, member)
+#define IN_FIRST_SEGMENT(member)					\
+	IN_STRUCT(PART_FIRST_SEGMENT, struct pci_segment_ser, member)
+#define IN_LAST_SEGMENT(member)						\
+	IN_STRUCT(PART_LAST_SEGMENT, struct pci_segment_ser, member)
+#define IN_SEGMENT(member)						\
+	IN_STRUCT(PART_SEGMENT, struct pci_segment_ser, member)
+#define IN_FUNCTION(member)						\
+	IN_STRUCT(PART_FUNCTION, struct pci_function_ser, member)
+#define IN_BRIDGE(member)						\
+	IN_STRUCT(PART_BRIDGE, struct pci_function_ser, member)
+#define IN_FUNCTION_BUS_NUMBERS						\
+	{ .part = PART_FUNCTION, .swapped = true,			\
+	  .offset = offsetof(struct pci_function_ser, secondary), .size = 2 }
+
+/* A byte of the bitmap, and of the part for the bus of the function. */
+#define IN_BITMAP(byte)		IN_PART(PART_BITMAP, byte, 1)
+#define IN_BUS_BITMAP(byte)	IN_PART(PART_BUS_BITMAP, byte, 1)
+
+/* A word of the directory, the one for the bus of the function, and its other half. */
+#define IN_BUSES(word)		IN_PART(PART_BUSES, 8 * (word), 8)
+#define IN_LEAF_PA		IN_PART(PART_LEAF_PA, 0, 8)
+#define IN_PF_LEAF_PA		IN_PART(PART_LEAF_PA, 8 * PCI_SER_BUSES, 8)
+
+/* Values and writes */
+
+#define NUMBER(n)		{ { }, n }
+#define OF(field, n)		{ field, n }
+#define SET(field, n)		{ field, { { }, n } }
+#define ADD(field, n)		{ field, { field, n } }
+#define COPY(field, from, n)	{ field, { from, n } }
+
+#define ALIGNED			"a multiple of"
+#define PRESERVED		"preserved memory of a size in bytes of"
+#define NO_BITS_BUT		"no bits but those of"
+#define WEIGHT			"the weight of the bitmap,"
+#define SUM			"the sum of all segments,"
+#define END_OF_CHAIN		"the end of the chain,"
+#define MORE_SEGMENTS		"the address of more segments,"
+#define USED_ONCE		"used once, in bytes"
+
+/* Segments in a full block. */
+#define BLOCK_SEGMENTS		((KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / \
+				 sizeof(struct pci_segment_ser))
+
+/* tests/test.sh reads the level and the name. */
+static const struct test_damage test_damages[] = {
+	/* The address of the record */
+	{ DAMAGE_ADDRESS, "root_0", -EFAULT, "root", IN_ROOT_PA,
+	  PRESERVED, NUMBER(sizeof(struct pci_ser)), { SET(IN_ROOT_PA, 0) } },
+	{ DAMAGE_ADDRESS, "root_misaligned", -EINVAL, "root", IN_ROOT_PA,
+	  ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_ROOT_PA, 8) } },
+	{ DAMAGE_ADDRESS, "root_ordinary", -EFAULT, "root", IN_ROOT_PA,
+	  PRESERVED, NUMBER(sizeof(struct pci_ser)), { COPY(IN_ROOT_PA, IN_SPARE_PA, 0) } },
+	{ DAMAGE_ADDRESS, "root_no_memory", -EFAULT, "root", IN_ROOT_PA,
+	  PRESERVED, NUMBER(sizeof(struct pci_ser)), { SET(IN_ROOT_PA, 1ULL << 51) } },
+	{ DAMAGE_ADDRESS, "root_large", -EFAULT, "root", IN_ROOT_PA,
+	  PRESERVED, NUMBER(sizeof(struct pci_ser)),
+	  { COPY(IN_ROOT_PA, IN_SEGMENT(bitmap), 0) } },
+
+	/* Versions, features and reserved fields of the root */
+	{ DAMAGE_RECORD, "version_0", -EPROTO, "version", IN_ROOT(version),
+	  "at least", NUMBER(1), { SET(IN_ROOT(version), 0) } },
+	{ DAMAGE_RECORD, "versions_0", -EPROTO, "version", IN_ROOT(version),
+	  "at least", NUMBER(1), { SET(IN_ROOT(version), 0), SET(IN_ROOT(oldest_reader), 0) } },
+	{ DAMAGE_RECORD, "oldest_0", -EPROTO, "oldest_reader", IN_ROOT(oldest_reader),
+	  "at least", NUMBER(1), { SET(IN_ROOT(oldest_reader), 0) } },
+	{ DAMAGE_RECORD, "oldest_above", -EPROTO, "oldest_reader", IN_ROOT(oldest_reader),
+	  "at most", OF(IN_ROOT(version), 0),
+	  { COPY(IN_ROOT(oldest_reader), IN_ROOT(version), 1) } },
+	{ DAMAGE_RECORD, "oldest_new", -EPROTONOSUPPORT, "oldest_reader", IN_ROOT(oldest_reader),
+	  "at most", OF(IN_ROOT(version), 0),
+	  { COPY(IN_ROOT(oldest_reader), IN_ROOT(version), 1), ADD(IN_ROOT(version), 2) } },
+	{ DAMAGE_RECORD, "oldest_max", -EPROTONOSUPPORT, "oldest_reader", IN_ROOT(oldest_reader),
+	  "at most", OF(IN_ROOT(version), 0),
+	  { SET(IN_ROOT(oldest_reader), U32_MAX), SET(IN_ROOT(version), U32_MAX) } },
+	{ DAMAGE_RECORD, "oldest_byte_order", -EPROTONOSUPPORT, "oldest_reader",
+	  IN_ROOT(oldest_reader), "at most", OF(IN_ROOT(version), 0),
+	  { SET(IN_ROOT(oldest_reader), 0x01000000), SET(IN_ROOT(version), 0x01000000) } },
+	{ DAMAGE_RECORD, "features", -EPROTONOSUPPORT, "features", IN_ROOT(features),
+	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES), { SET(IN_ROOT(features), 1) } },
+	{ DAMAGE_RECORD, "features_high", -EPROTONOSUPPORT, "features", IN_ROOT(features),
+	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES), { SET(IN_ROOT(features), 1ULL << 63) } },
+	{ DAMAGE_RECORD, "features_later", -EPROTONOSUPPORT, "features", IN_ROOT(features),
+	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES),
+	  { SET(IN_ROOT(features), -1ULL), ADD(IN_ROOT(version), 1) } },
+	{ DAMAGE_RECORD, "root_reserved", -EBADMSG, "reserved of the root", IN_ROOT(reserved),
+	  "exactly", NUMBER(0), { SET(IN_ROOT(reserved), 1) } },
+	{ DAMAGE_RECORD, "root_reserved_high", -EBADMSG, "reserved of the root",
+	  IN_ROOT(reserved), "exactly", NUMBER(0), { SET(IN_ROOT(reserved), 1U << 31) } },
+
+	/* Counts of the root */
+	{ DAMAGE_RECORD, "sum_more", -EOVERFLOW, "nr_devices of the root", IN_ROOT(nr_devices),
+	  SUM, OF(IN_ROOT(nr_devices), 0), { ADD(IN_ROOT(nr_devices), 1) } },
+	{ DAMAGE_RECORD, "sum_less", -EOVERFLOW, "nr_devices of the root", IN_ROOT(nr_devices),
+	  SUM, OF(IN_ROOT(nr_devices), 0), { ADD(IN_ROOT(nr_devices), -1) } },
+	{ DAMAGE_RECORD, "sum_high", -EOVERFLOW, "nr_devices of the root", IN_ROOT(nr_devices),
+	  SUM, OF(IN_ROOT(nr_devices), 0), { ADD(IN_ROOT(nr_devices), 1ULL << 32) } },
+	{ DAMAGE_RECORD, "segments_none", -ELOOP, "segments", IN_ROOT(segments),
+	  END_OF_CHAIN, NUMBER(0), { SET(IN_ROOT(nr_segments), 0) } },
+	{ DAMAGE_RECORD, "segments_more", -ERANGE, "count of a block", IN_LAST_BLOCK(count),
+	  "exactly", OF(IN_LAST_BLOCK(count), 1), { ADD(IN_ROOT(nr_segments), 1) } },
+	{ DAMAGE_RECORD, "segments_many", -ERANGE, "count of a block", IN_LAST_BLOCK(count),
+	  "exactly", NUMBER(BLOCK_SEGMENTS), { SET(IN_ROOT(nr_segments), U32_MAX) } },
+	{ DAMAGE_SAMPLE, "segments_one_block", -ELOOP, "next of a block", IN_FIRST_BLOCK(next),
+	  END_OF_CHAIN, NUMBER(0), { COPY(IN_ROOT(nr_segments), IN_FIRST_BLOCK(count), 0) } },
+	{ DAMAGE_SAMPLE, "segments_less", -ERANGE, "count of a block", IN_FIRST_BLOCK(count),
+	  "exactly", OF(IN_FIRST_BLOCK(count), -1),
+	  { COPY(IN_ROOT(nr_segments), IN_FIRST_BLOCK(count), -1) } },
+
+	/* The chain of blocks */
+	{ DAMAGE_RECORD, "segments_0", -ENODATA, "segments", IN_ROOT(segments),
+	  MORE_SEGMENTS, OF(IN_ROOT(nr_segments), 0), { SET(IN_ROOT(segments), 0) } },
+	{ DAMAGE_RECORD, "segments_misaligned", -EINVAL, "segments", IN_ROOT(segments),
+	  ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_ROOT(segments), 8) } },
+	{ DAMAGE_RECORD, "segments_ordinary", -EFAULT, "segments", IN_ROOT(segments),
+	  PRESERVED, NUMBER(KHO_BLOCK_SIZE), { COPY(IN_ROOT(segments), IN_SPARE_PA, 0) } },
+	{ DAMAGE_RECORD, "segments_root", -ERANGE, "count of a block", IN_ROOT(features),
+	  "exactly", NUMBER(1), { COPY(IN_ROOT(segments), IN_ROOT_PA, 0),
+				  SET(IN_ROOT(nr_segments), 1), SET(IN_ROOT(nr_devices), 1) } },
+	{ DAMAGE_SAMPLE, "segments_last_block", -ERANGE, "count of a block", IN_LAST_BLOCK(count),
+	  "exactly", OF(IN_FIRST_BLOCK(count), 0),
+	  { COPY(IN_ROOT(segments), IN_FIRST_BLOCK(next), 0) } },
+	{ DAMAGE_RECORD, "count_0", -ERANGE, "count of a block", IN_FIRST_BLOCK(count),
+	  "exactly", OF(IN_FIRST_BLOCK(count), 0), { SET(IN_FIRST_BLOCK(count), 0) } },
+	{ DAMAGE_RECORD, "count_less", -ERANGE, "count of a block", IN_FIRST_BLOCK(count),
+	  "exactly", OF(IN_FIRST_BLOCK(count), 0), { ADD(IN_FIRST_BLOCK(count), -1) } },
+	{ DAMAGE_RECORD, "count_more", -ERANGE, "count of a block", IN_FIRST_BLOCK(count),
+	  "exactly", OF(IN_FIRST_BLOCK(count), 0), { ADD(IN_FIRST_BLOCK(count), 1) } },
+	{ DAMAGE_RECORD, "count_high", -ERANGE, "count of a block", IN_FIRST_BLOCK(count),
+	  "exactly", OF(IN_FIRST_BLOCK(count), 0), { ADD(IN_FIRST_BLOCK(count), 1ULL << 32) } },
+	{ DAMAGE_RECORD, "count_max", -ERANGE, "count of a block", IN_FIRST_BLOCK(count),
+	  "exactly", OF(IN_FIRST_BLOCK(count), 0), { SET(IN_FIRST_BLOCK(count), -1ULL) } },
+	{ DAMAGE_SAMPLE, "last_count_0", -ERANGE, "count of a block", IN_LAST_BLOCK(count),
+	  "exactly", OF(IN_LAST_BLOCK(count), 0), { SET(IN_LAST_BLOCK(count), 0) } },
+	{ DAMAGE_SAMPLE, "last_count_more", -ERANGE, "count of a block", IN_LAST_BLOCK(count),
+	  "exactly", OF(IN_LAST_BLOCK(count), 0), { ADD(IN_LAST_BLOCK(count), 1) } },
+	{ DAMAGE_SAMPLE, "last_count_high", -ERANGE, "count of a block", IN_LAST_BLOCK(count),
+	  "exactly", OF(IN_LAST_BLOCK(count), 0), { ADD(IN_LAST_BLOCK(count), 1ULL << 32) } },
+	{ DAMAGE_SAMPLE, "next_0", -ENODATA, "next of a block", IN_FIRST_BLOCK(next),
+	  MORE_SEGMENTS, OF(IN_LAST_BLOCK(count), 0), { SET(IN_FIRST_BLOCK(next), 0) } },
+	{ DAMAGE_SAMPLE, "next_misaligned", -EINVAL, "next of a block", IN_FIRST_BLOCK(next),
+	  ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_FIRST_BLOCK(next), 16) } },
+	{ DAMAGE_SAMPLE, "next_ordinary", -EFAULT, "next of a block", IN_FIRST_BLOCK(next),
+	  PRESERVED, NUMBER(KHO_BLOCK_SIZE), { COPY(IN_FIRST_BLOCK(next), IN_SPARE_PA, 0) } },
+	{ DAMAGE_SAMPLE, "next_self", -ERANGE, "count of a block", IN_FIRST_BLOCK(count),
+	  "exactly", OF(IN_LAST_BLOCK(count), 0),
+	  { COPY(IN_FIRST_BLOCK(next), IN_ROOT(segments), 0) } },
+	{ DAMAGE_SAMPLE, "next_cycle", -EEXIST, "domain", IN_FIRST_SEGMENT(domain),
+	  "a segment that was not there before,", OF(IN_FIRST_SEGMENT(domain), 0),
+	  { COPY(IN_FIRST_BLOCK(next), IN_ROOT(segments), 0),
+	    SET(IN_ROOT(nr_segments), 2 * BLOCK_SEGMENTS) } },
+	{ DAMAGE_RECORD, "cycle", -ELOOP, "next of a block", IN_LAST_BLOCK(next),
+	  END_OF_CHAIN, NUMBER(0), { COPY(IN_LAST_BLOCK(next), IN_ROOT(segments), 0) } },
+	{ DAMAGE_RECORD, "last_next_ordinary", -ELOOP, "next of a block", IN_LAST_BLOCK(next),
+	  END_OF_CHAIN, NUMBER(0), { COPY(IN_LAST_BLOCK(next), IN_SPARE_PA, 0) } },
+	{ DAMAGE_SAMPLE, "last_next_self", -ELOOP, "next of a block", IN_LAST_BLOCK(next),
+	  END_OF_CHAIN, NUMBER(0), { COPY(IN_LAST_BLOCK(next), IN_FIRST_BLOCK(next), 0) } },
+
+	/* The addresses of a segment */
+	{ DAMAGE_SAMPLE, "domain_twice", -EEXIST, "domain", IN_LAST_SEGMENT(domain),
+	  "a segment that was not there before,", OF(IN_FIRST_SEGMENT(domain), 0),
+	  { COPY(IN_LAST_SEGMENT(domain), IN_FIRST_SEGMENT(domain), 0) } },
+	{ DAMAGE_RECORD, "bitmap_0", -EFAULT, "bitmap", IN_SEGMENT(bitmap),
+	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE), { SET(IN_SEGMENT(bitmap), 0) } },
+	{ DAMAGE_RECORD, "bitmap_misaligned", -EINVAL, "bitmap", IN_SEGMENT(bitmap),
+	  ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_SEGMENT(bitmap), 8) } },
+	{ DAMAGE_RECORD, "bitmap_ordinary", -EFAULT, "bitmap", IN_SEGMENT(bitmap),
+	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE), { COPY(IN_SEGMENT(bitmap), IN_SPARE_PA, 0) } },
+	{ DAMAGE_RECORD, "bitmap_second_page", -EFAULT, "bitmap", IN_SEGMENT(bitmap),
+	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE), { ADD(IN_SEGMENT(bitmap), PAGE_SIZE) } },
+	{ DAMAGE_RECORD, "bitmap_small", -EFAULT, "bitmap", IN_SEGMENT(bitmap),
+	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE),
+	  { COPY(IN_SEGMENT(bitmap), IN_SEGMENT(buses), 0) } },
+	{ DAMAGE_RECORD, "buses_0", -EFAULT, "buses", IN_SEGMENT(buses),
+	  PRESERVED, NUMBER(PCI_SER_BUSES_SIZE), { SET(IN_SEGMENT(buses), 0) } },
+	{ DAMAGE_RECORD, "buses_misaligned", -EINVAL, "buses", IN_SEGMENT(buses),
+	  ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_SEGMENT(buses), PAGE_SIZE / 2) } },
+	{ DAMAGE_RECORD, "buses_ordinary", -EFAULT, "buses", IN_SEGMENT(buses),
+	  PRESERVED, NUMBER(PCI_SER_BUSES_SIZE), { COPY(IN_SEGMENT(buses), IN_SPARE_PA, 0) } },
+	{ DAMAGE_RECORD, "buses_large", -EFAULT, "buses", IN_SEGMENT(buses),
+	  PRESERVED, NUMBER(PCI_SER_BUSES_SIZE),
+	  { COPY(IN_SEGMENT(buses), IN_SEGMENT(bitmap), 0) } },
+
+	/* The bitmap and the directory of a segment */
+	{ DAMAGE_RECORD, "weight_more", -EUCLEAN, "nr_devices", IN_SEGMENT(nr_devices),
+	  WEIGHT, OF(IN_SEGMENT(nr_devices), 0), { ADD(IN_SEGMENT(nr_devices), 1) } },
+	{ DAMAGE_RECORD, "weight_less", -EUCLEAN, "nr_devices", IN_SEGMENT(nr_devices),
+	  WEIGHT, OF(IN_SEGMENT(nr_devices), 0), { ADD(IN_SEGMENT(nr_devices), -1) } },
+	{ DAMAGE_RECORD, "bit_lost", -EUCLEAN, "nr_devices", IN_SEGMENT(nr_devices),
+	  WEIGHT, OF(IN_SEGMENT(nr_devices), -1), { ADD(IN_BUS_BITMAP(0), -1) } },
+	{ DAMAGE_RECORD, "bit_added", -EUCLEAN, "nr_devices", IN_SEGMENT(nr_devices),
+	  WEIGHT, OF(IN_SEGMENT(nr_devices), 1), { ADD(IN_BUS_BITMAP(1), 1) } },
+	{ DAMAGE_SAMPLE, "bus_lost", -EUCLEAN, "nr_devices", IN_SEGMENT(nr_devices),
+	  WEIGHT, OF(IN_SEGMENT(nr_devices), -2),
+	  { SET(IN_BUS_BITMAP(0), 0), SET(IN_BUS_BITMAP(31), 0) } },
+	{ DAMAGE_RECORD, "function_lost", -EOVERFLOW, "nr_devices of the root",
+	  IN_ROOT(nr_devices), SUM, OF(IN_ROOT(nr_devices), -1),
+	  { ADD(IN_BUS_BITMAP(0), -1), ADD(IN_SEGMENT(nr_devices), -1) } },
+	{ DAMAGE_SAMPLE, "bit_on_bus_0", -ENXIO, "buses[] entry", IN_BUSES(0),
+	  "the leaf of bus", NUMBER(0), { SET(IN_BITMAP(0), 1) } },
+	{ DAMAGE_RECORD, "bit_on_bus_255", -ENXIO, "buses[] entry", IN_BUSES(255),
+	  "the leaf of bus", NUMBER(255), { SET(IN_BITMAP(PCI_SER_BITMAP_SIZE - 1), 0x80) } },
+	{ DAMAGE_RECORD, "leaf_0", -ENXIO, "buses[] entry", IN_LEAF_PA,
+	  "the leaf of bus", OF(IN_FUNCTION_BUS, 0), { SET(IN_LEAF_PA, 0) } },
+	{ DAMAGE_RECORD, "buses_reserved", -EBADMSG, "reserved buses[] entry", IN_PF_LEAF_PA,
+	  "exactly", NUMBER(0), { COPY(IN_PF_LEAF_PA, IN_LEAF_PA, 0) } },
+	{ DAMAGE_RECORD, "buses_reserved_last", -EBADMSG, "reserved buses[] entry", IN_BUSES(511),
+	  "exactly", NUMBER(0), { SET(IN_BUSES(511), 1ULL << 63) } },
+
+	/*
+	 * Memory used twice. In the sample buses 2 and 3 have functions, and the
+	 * root and the last block look like a directory with leaves for both.
+	 */
+	{ DAMAGE_SAMPLE, "bitmap_shared", -EBUSY, "bitmap", IN_LAST_SEGMENT(bitmap),
+	  USED_ONCE, NUMBER(PCI_SER_BITMAP_SIZE),
+	  { COPY(IN_LAST_SEGMENT(bitmap), IN_FIRST_SEGMENT(bitmap), 0) } },
+	{ DAMAGE_SAMPLE, "buses_shared", -EBUSY, "buses", IN_LAST_SEGMENT(buses),
+	  USED_ONCE, NUMBER(PCI_SER_BUSES_SIZE),
+	  { COPY(IN_LAST_SEGMENT(buses), IN_FIRST_SEGMENT(buses), 0) } },
+	{ DAMAGE_SAMPLE, "buses_root", -EBUSY, "buses", IN_SEGMENT(buses),
+	  USED_ONCE, NUMBER(PCI_SER_BUSES_SIZE), { COPY(IN_SEGMENT(buses), IN_ROOT_PA, 0) } },
+	{ DAMAGE_SAMPLE, "buses_block", -EBUSY, "next of a block", IN_FIRST_BLOCK(next),
+	  USED_ONCE, NUMBER(KHO_BLOCK_SIZE),
+	  { COPY(IN_SEGMENT(buses), IN_FIRST_BLOCK(next), 0) } },
+
+	/* The leaf of a bus */
+	{ DAMAGE_BUS, "leaf_misaligned", -EINVAL, "buses[] entry", IN_LEAF_PA,
+	  ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_LEAF_PA, 16) } },
+	{ DAMAGE_BUS, "leaf_ordinary", -EFAULT, "buses[] entry", IN_LEAF_PA,
+	  PRESERVED, NUMBER(PCI_SER_LEAF_SIZE), { COPY(IN_LEAF_PA, IN_SPARE_PA, 0) } },
+	{ DAMAGE_BUS, "leaf_large", -EFAULT, "buses[] entry", IN_LEAF_PA,
+	  PRESERVED, NUMBER(PCI_SER_LEAF_SIZE), { COPY(IN_LEAF_PA, IN_SEGMENT(bitmap), 0) } },
+	{ DAMAGE_BUS, "leaf_root", -EFAULT, "buses[] entry", IN_LEAF_PA,
+	  PRESERVED, NUMBER(PCI_SER_LEAF_SIZE), { COPY(IN_LEAF_PA, IN_ROOT_PA, 0) } },
+	{ DAMAGE_BUS, "leaf_buses", -EFAULT, "buses[] entry", IN_LEAF_PA,
+	  PRESERVED, NUMBER(PCI_SER_LEAF_SIZE), { COPY(IN_LEAF_PA, IN_SEGMENT(buses), 0) } },
+
+	/* The entry of a function */
+	{ DAMAGE_FUNCTION, "vendor_0", -EBADMSG, "vendor", IN_FUNCTION(vendor),
+	  "other than 0 and", NUMBER(0xffff), { SET(IN_FUNCTION(vendor), 0) } },
+	{ DAMAGE_FUNCTION, "vendor_ffff", -EBADMSG, "vendor", IN_FUNCTION(vendor),
+	  "other than 0 and", NUMBER(0xffff), { SET(IN_FUNCTION(vendor), 0xffff) } },
+	{ DAMAGE_FUNCTION, "hdr_type_cardbus", -EBADMSG, "hdr_type", IN_FUNCTION(hdr_type),
+	  "at most", NUMBER(1), { SET(IN_FUNCTION(hdr_type), 2) } },
+	{ DAMAGE_FUNCTION, "hdr_type_multi", -EBADMSG, "hdr_type", IN_FUNCTION(hdr_type),
+	  "at most", NUMBER(1), { SET(IN_FUNCTION(hdr_type), 0x80) } },
+	{ DAMAGE_FUNCTION, "hdr_type_ff", -EBADMSG, "hdr_type", IN_FUNCTION(hdr_type),
+	  "at most", NUMBER(1), { SET(IN_FUNCTION(hdr_type), 0xff) } },
+	{ DAMAGE_FUNCTION, "bar0", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[0]),
+	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[0]), 64) } },
+	{ DAMAGE_FUNCTION, "bar1", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[1]),
+	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[1]), 64) } },
+	{ DAMAGE_FUNCTION, "bar2", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[2]),
+	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[2]), 255) } },
+	{ DAMAGE_FUNCTION, "bar3", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[3]),
+	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[3]), 128) } },
+	{ DAMAGE_FUNCTION, "bar4", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[4]),
+	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[4]), 65) } },
+	{ DAMAGE_FUNCTION, "bar5", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[5]),
+	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[5]), 64) } },
+	{ DAMAGE_FUNCTION, "rom", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[PCI_SER_ROM]),
+	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[PCI_SER_ROM]), 64) } },
+	{ DAMAGE_FUNCTION, "secondary", -EBADMSG, "secondary and subordinate",
+	  IN_FUNCTION_BUS_NUMBERS, "exactly", NUMBER(0), { SET(IN_FUNCTION(secondary), 1) } },
+	{ DAMAGE_FUNCTION, "subordinate", -EBADMSG, "secondary and subordinate",
+	  IN_FUNCTION_BUS_NUMBERS, "exactly", NUMBER(0), { SET(IN_FUNCTION(subordinate), 1) } },
+	{ DAMAGE_FUNCTION, "bus_numbers", -EBADMSG, "secondary and subordinate",
+	  IN_FUNCTION_BUS_NUMBERS, "exactly", NUMBER(0),
+	  { COPY(IN_FUNCTION(secondary), IN_FUNCTION_BUS, 1),
+	    COPY(IN_FUNCTION(subordinate), IN_FUNCTION_BUS, 1) } },
+	{ DAMAGE_FUNCTION, "flags", -EBADMSG, "flags", IN_FUNCTION(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), 0x80) } },
+	{ DAMAGE_FUNCTION, "flags_ff", -EBADMSG, "flags", IN_FUNCTION(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), 0xff) } },
+	{ DAMAGE_FUNCTION, "reserved", -EBADMSG, "reserved", IN_FUNCTION(reserved),
+	  "exactly", NUMBER(0), { SET(IN_FUNCTION(reserved), 1) } },
+	{ DAMAGE_FUNCTION, "reserved_high", -EBADMSG, "reserved", IN_FUNCTION(reserved),
+	  "exactly", NUMBER(0), { SET(IN_FUNCTION(reserved), 0x80) } },
+
+	/* The entry of a bridge, which has BARs 0 and 1 and the ROM */
+	{ DAMAGE_BRIDGE, "bridge_vendor_0", -EBADMSG, "vendor", IN_BRIDGE(vendor),
+	  "other than 0 and", NUMBER(0xffff), { SET(IN_BRIDGE(vendor), 0) } },
+	{ DAMAGE_BRIDGE, "bridge_vendor_ffff", -EBADMSG, "vendor", IN_BRIDGE(vendor),
+	  "other than 0 and", NUMBER(0xffff), { SET(IN_BRIDGE(vendor), 0xffff) } },
+	{ DAMAGE_BRIDGE, "bridge_hdr_type_multi", -EBADMSG, "hdr_type", IN_BRIDGE(hdr_type),
+	  "at most", NUMBER(1), { SET(IN_BRIDGE(hdr_type), 0x81) } },
+	{ DAMAGE_BRIDGE, "bridge_bar0", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[0]),
+	  "less than", NUMBER(64), { SET(IN_BRIDGE(bar_shift[0]), 64) } },
+	{ DAMAGE_BRIDGE, "bridge_bar1", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[1]),
+	  "less than", NUMBER(64), { SET(IN_BRIDGE(bar_shift[1]), 64) } },
+	{ DAMAGE_BRIDGE, "bridge_bar2", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[2]),
+	  "less than", NUMBER(1), { SET(IN_BRIDGE(bar_shift[2]), 1) } },
+	{ DAMAGE_BRIDGE, "bridge_bar3", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[3]),
+	  "less than", NUMBER(1), { SET(IN_BRIDGE(bar_shift[3]), 1) } },
+	{ DAMAGE_BRIDGE, "bridge_bar4", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[4]),
+	  "less than", NUMBER(1), { SET(IN_BRIDGE(bar_shift[4]), 12) } },
+	{ DAMAGE_BRIDGE, "bridge_bar5", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[5]),
+	  "less than", NUMBER(1), { SET(IN_BRIDGE(bar_shift[5]), 64) } },
+	{ DAMAGE_BRIDGE, "bridge_rom", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[PCI_SER_ROM]),
+	  "less than", NUMBER(64), { SET(IN_BRIDGE(bar_shift[PCI_SER_ROM]), 64) } },
+	{ DAMAGE_BRIDGE, "bridge_secondary_0", -EBADMSG, "secondary", IN_BRIDGE(secondary),
+	  "more than", OF(IN_BRIDGE_BUS, 0), { SET(IN_BRIDGE(secondary), 0) } },
+	{ DAMAGE_BRIDGE, "bridge_secondary_primary", -EBADMSG, "secondary", IN_BRIDGE(secondary),
+	  "more than", OF(IN_BRIDGE_BUS, 0), { COPY(IN_BRIDGE(secondary), IN_BRIDGE_BUS, 0) } },
+	{ DAMAGE_BRIDGE, "bridge_secondary_less", -EBADMSG, "secondary", IN_BRIDGE(secondary),
+	  "more than", OF(IN_BRIDGE_BUS, 0), { COPY(IN_BRIDGE(secondary), IN_BRIDGE_BUS, -1) } },
+	{ DAMAGE_BRIDGE, "bridge_secondary_255", -EBADMSG, "subordinate", IN_BRIDGE(subordinate),
+	  "at least", NUMBER(255), { SET(IN_BRIDGE(secondary), 255) } },
+	{ DAMAGE_BRIDGE, "bridge_subordinate_0", -EBADMSG, "subordinate", IN_BRIDGE(subordinate),
+	  "at least", OF(IN_BRIDGE(secondary), 0), { SET(IN_BRIDGE(subordinate), 0) } },
+	{ DAMAGE_BRIDGE, "bridge_subordinate_less", -EBADMSG, "subordinate",
+	  IN_BRIDGE(subordinate), "at least", OF(IN_BRIDGE(secondary), 0),
+	  { COPY(IN_BRIDGE(subordinate), IN_BRIDGE(secondary), -1) } },
+	{ DAMAGE_BRIDGE, "bridge_flags", -EBADMSG, "flags", IN_BRIDGE(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_BRIDGE(flags), 0xff) } },
+	{ DAMAGE_BRIDGE, "bridge_reserved", -EBADMSG, "reserved", IN_BRIDGE(reserved),
+	  "exactly", NUMBER(0), { SET(IN_BRIDGE(reserved), 1) } },
+};
+
+/* Damaging a record */
+
+static inline struct kho_block_header_ser *
+test_damage_last_block(const struct pci_ser *root)
+{
+	struct kho_block_header_ser *block = phys_to_virt(root->segments);
+
+	while (block->next)
+		block = phys_to_virt(block->next);
+
+	return block;
+}
+
+static inline struct pci_segment_ser *
+test_damage_segment(const struct pci_ser *root, u32 nr)
+{
+	struct kho_block_header_ser *block = phys_to_virt(root->segments);
+
+	while (nr >= block->count) {
+		nr -= block->count;
+		block = phys_to_virt(block->next);
+	}
+
+	return (struct pci_segment_ser *)(block + 1) + nr;
+}
+
+static inline void *test_damage_entry(const u64 *buses, u16 bdf)
+{
+	struct pci_function_ser *leaf = phys_to_virt(buses[bdf >> 8]);
+
+	return &leaf[bdf & 0xff];
+}
+
+static inline void *
+test_damage_segment_part(struct test_damage_target *target,
+			 enum test_damage_part part)
+{
+	struct pci_segment_ser *seg;
+	u64 *buses;
+	u8 *bitmap;
+
+	seg = test_damage_segment(phys_to_virt(target->root_pa), target->segment);
+	buses = phys_to_virt(seg->buses);
+	bitmap = phys_to_virt(seg->bitmap);
+	switch (part) {
+	case PART_SEGMENT:
+		return seg;
+	case PART_BITMAP:
+		return bitmap;
+	case PART_BUS_BITMAP:
+		return bitmap + (target->function >> 8) * PCI_SER_DEVFNS / 8;
+	case PART_BUSES:
+		return buses;
+	case PART_LEAF_PA:
+		return &buses[target->function >> 8];
+	case PART_FUNCTION:
+		return test_damage_entry(buses, target->function);
+	case PART_BRIDGE:
+		return test_damage_entry(buses, target->bridge);
+	default:
+		return NULL;
+	}
+}
+
+static inline void *test_damage_part(struct test_damage_target *target,
+				     enum test_damage_part part)
+{
+	struct pci_ser *root = phys_to_virt(target->root_pa);
+
+	switch (part) {
+	case PART_ROOT_PA:
+		return &target->root_pa;
+	case PART_SPARE_PA:
+		return &target->spare_pa;
+	case PART_FUNCTION_BDF:
+		return &target->function;
+	case PART_BRIDGE_BDF:
+		return &target->bridge;
+	case PART_ROOT:
+		return root;
+	case PART_FIRST_BLOCK:
+		return phys_to_virt(root->segments);
+	case PART_LAST_BLOCK:
+		return test_damage_last_block(root);
+	case PART_FIRST_SEGMENT:
+		return test_damage_segment(root, 0);
+	case PART_LAST_SEGMENT:
+		return test_damage_segment(root, root->nr_segments - 1);
+	default:
+		return test_damage_segment_part(target, part);
+	}
+}
+
+static inline void *test_damage_find(struct test_damage_target *target,
+				     const struct test_damage_field *field)
+{
+	return test_damage_part(target, field->part) + field->offset;
+}
+
+/* All architectures with KHO are little-endian. */
+static inline u64 test_damage_read(const void *place,
+				   const struct test_damage_field *field)
+{
+	u64 value = 0;
+
+	memcpy(&value, place, field->size);
+	if (field->swapped)
+		return (value & 0xff) << 8 | value >> 8;
+	return value;
+}
+
+static inline u64 test_damage_value(struct test_damage_target *target,
+				    const struct test_damage_value *value)
+{
+	u64 base = 0;
+
+	if (value->field.size)
+		base = test_damage_read(test_damage_find(target, &value->field),
+					&value->field);
+	return base + value->number;
+}
+
+/* The segment of a field, or NULL. */
+static inline const struct pci_segment_ser *
+test_damage_segment_of(struct test_damage_target *target,
+		       enum test_damage_part part)
+{
+	if (part < PART_FIRST_SEGMENT)
+		return NULL;
+	if (part > PART_SEGMENT)
+		part = PART_SEGMENT;
+	return test_damage_part(target, part);
+}
+
+/**
+ * test_damage_apply - Damage a record.
+ * @damage:  The damage.
+ * @target:  The record.
+ * @message: Set to the values in the message about the damage.
+ */
+static inline void test_damage_apply(const struct test_damage *damage,
+				     struct test_damage_target *target,
+				     struct test_damage_message *message)
+{
+	const struct pci_segment_ser *seg;
+	void *places[TEST_DAMAGE_WRITES];
+	u64 values[TEST_DAMAGE_WRITES];
+	const void *found;
+	int nr;
+
+	/* Look everything up first: the damage may hide the rest of the record. */
+	for (nr = 0; nr < TEST_DAMAGE_WRITES && damage->writes[nr].field.size; nr++) {
+		places[nr] = test_damage_find(target, &damage->writes[nr].field);
+		values[nr] = test_damage_value(target, &damage->writes[nr].value);
+	}
+	found = test_damage_find(target, &damage->found);
+	seg = test_damage_segment_of(target, damage->found.part);
+	message->expected = test_damage_value(target, &damage->expected);
+
+	for (int i = 0; i < nr; i++)
+		memcpy(places[i], &values[i], damage->writes[i].field.size);
+	message->found = test_damage_read(found, &damage->found);
+	message->in_segment = seg;
+	message->domain = seg ? seg->domain : 0;
+}
+
+/**
+ * test_damage_print - Print the message about a damage, as the kernel does.
+ * @damage:  The damage.
+ * @message: The values.
+ * @text:    A buffer.
+ * @size:    Its size in bytes.
+ */
+static inline void test_damage_print(const struct test_damage *damage,
+				     const struct test_damage_message *message,
+				     char *text, size_t size)
+{
+	char segment[32] = "";
+
+	if (message->in_segment)
+		snprintf(segment, sizeof(segment), " of segment %04x",
+			 message->domain);
+	snprintf(text, size, "%s%s is 0x%llx, expected %s 0x%llx", damage->text,
+		 segment, (unsigned long long)message->found, damage->rule,
+		 (unsigned long long)message->expected);
+}
+
+#endif /* _LIB_TEST_PCI_LIVEUPDATE_DAMAGE_H */
