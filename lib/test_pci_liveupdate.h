@@ -8,7 +8,6 @@
 
 #include <kunit/test.h>
 #include <linux/bits.h>
-#include <linux/kconfig.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/pci.h>
@@ -20,19 +19,6 @@
 #include "test_pci_liveupdate_index.h"
 
 void test_domain_desc(const u32 *domain, char *desc);
-
-/* The version of this kernel. */
-#define TEST_VERSION							\
-	(PCI_SER_VERSION + IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_NEXT_VERSION))
-
-static inline void test_index_mark(struct pci_liveupdate_index *index,
-				   pci_ser_key_t key, bool mark)
-{
-	struct pci_liveupdate_slot slot;
-
-	if (pci_liveupdate_index_find(index, key, &slot))
-		pci_liveupdate_index_mark(&slot, mark);
-}
 
 /* What a test must leave as it found it, and the log from there on. */
 struct test_guard {
@@ -64,35 +50,8 @@ void test_record_gone(struct kunit *test, struct test_record *rec);
 void test_record_reclaim(struct test_record *rec);
 
 struct pci_ser *test_record_root(struct test_record *rec);
-struct kho_block_header_ser *test_record_block(struct test_record *rec,
-					       unsigned int nr);
 struct pci_segment_ser *test_record_segment(struct test_record *rec,
 					    unsigned int nr);
-struct pci_function_ser *test_record_entry(struct test_record *rec,
-					   unsigned int nr, u16 bdf);
-
-/**
- * struct test_refusal - One way to damage a record, and what is made of it.
- * @name:   Name of the case.
- * @damage: Damages the record, and fills in found and expected of @want.
- * @err:    The errno that says so.
- * @field:  The field that is named.
- * @full:   Whether it takes a record of more than one block.
- */
-struct test_refusal {
-	const char *name;
-	void (*damage)(struct test_record *rec,
-		       struct pci_liveupdate_damage *want);
-	int err;
-	const char *field;
-	bool full;
-};
-
-extern const struct test_refusal test_refusals[];
-extern const unsigned int test_nr_refusals;
-
-const void *test_refusal_gen_params(struct kunit *test, const void *prev,
-				    char *desc);
 void test_record_sample(struct kunit *test, struct test_record *rec, bool full);
 
 /*

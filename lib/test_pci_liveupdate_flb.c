@@ -10,55 +10,88 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io.h>
+#include <linux/kernel.h>
 #include <linux/liveupdate.h>
 #include <linux/pci.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
 
 #include "test_pci_liveupdate_api.h"
+#include "test_pci_liveupdate_damage.h"
 
 /* Reading the record */
 
-static void expect_in_why(struct kunit *test, u64 value)
+static const void *next_damage(const void *prev, char *desc,
+			       enum test_damage_level first,
+			       enum test_damage_level last)
 {
-	struct api_test *t = test->priv;
-	char text[24];
+	const struct test_damage *damage = prev;
 
-	snprintf(text, sizeof(text), "%#llx", value);
-	KUNIT_EXPECT_TRUE_MSG(test, strstr(t->why, text), "no %s in \"%s\"",
-			      text, t->why);
+	damage = damage ? damage + 1 : test_damages;
+	for (; damage < test_damages + ARRAY_SIZE(test_damages); damage++) {
+		if (damage->level < first || damage->level > last)
+			continue;
+		strscpy(desc, damage->name, KUNIT_PARAM_DESC_SIZE);
+		return damage;
+	}
+
+	return NULL;
 }
 
-/* Each kind of damage stops the boot, with a line that says what it is. */
-static void retrieve_refuses(struct kunit *test)
+static const void *record_damage_gen_params(struct kunit *test,
+					    const void *prev, char *desc)
 {
-	const struct test_refusal *refusal = test->param_value;
-	struct pci_liveupdate_damage want = { .field = refusal->field };
+	return next_damage(prev, desc, DAMAGE_ADDRESS, DAMAGE_SAMPLE);
+}
+
+static const void *entry_damage_gen_params(struct kunit *test,
+					   const void *prev, char *desc)
+{
+	return next_damage(prev, desc, DAMAGE_FUNCTION, DAMAGE_BUS);
+}
+
+/* Damage the record as the parameter of the test says; returns its address. */
+static u64 damage_record(struct kunit *test, u16 function, u16 bridge,
+			 char *text, size_t size)
+{
+	const struct test_damage *damage = test->param_value;
+	struct test_damage_message message;
 	struct api_test *t = test->priv;
-	char field[64];
+	struct test_damage_target target = {
+		.root_pa = t->rec.root_pa,
+		.spare_pa = virt_to_phys(t->rec.spare),
+		.function = function,
+		.bridge = bridge,
+	};
+
+	test_damage_apply(damage, &target, &message);
+	test_damage_print(damage, &message, text, size);
+	return target.root_pa;
+}
+
+/* A damaged record stops the boot, with a message about the field. */
+static void retrieve_refuses_damage(struct kunit *test)
+{
+	const struct test_damage *damage = test->param_value;
+	struct api_test *t = test->priv;
+	char text[160];
+	int err;
 
 	t->has_rec = true;
-	test_record_sample(test, &t->rec, refusal->full);
-	refusal->damage(&t->rec, &want);
-	t->in.data = t->rec.root_pa;
-	if (!pci_liveupdate_flb_ops.retrieve(&t->in)) {
+	test_record_sample(test, &t->rec, damage->level == DAMAGE_SAMPLE);
+	t->in.data = damage_record(test, TEST_SAMPLE_FUNCTION,
+				   TEST_SAMPLE_BRIDGE, text, sizeof(text));
+	err = pci_liveupdate_flb_ops.retrieve(&t->in);
+	if (!err) {
 		t->has_rec = false;
-		KUNIT_FAIL_AND_ABORT(test, "was not refused");
+		KUNIT_FAIL_AND_ABORT(test, "the record was not refused");
 	}
+	KUNIT_EXPECT_EQ(test, err, damage->err);
 	KUNIT_EXPECT_EQ(test, t->refusals, 1);
 	KUNIT_EXPECT_NULL(test, t->in.obj);
-	if (want.domain)
-		snprintf(field, sizeof(field),
-			 "%s of segment %04x is %#llx, expected ", want.field,
-			 want.domain, want.found);
-	else
-		snprintf(field, sizeof(field), "%s is %#llx, expected ",
-			 want.field, want.found);
-	KUNIT_EXPECT_TRUE_MSG(test, strstarts(t->why, field),
-			      "\"%s\" is not about \"%s\"", t->why, field);
-	expect_in_why(test, want.expected);
+	KUNIT_EXPECT_STREQ(test, t->why, text);
 
-	/* And nothing is treated as preserved. */
+	/* No device is treated as preserved. */
 	api_scan_all(test);
 	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
 }
@@ -66,29 +99,39 @@ static void retrieve_refuses(struct kunit *test)
 /* A damaged entry stops its function, and no other. */
 static void scan_stops_damaged(struct kunit *test)
 {
-	struct pci_segment_ser *segment;
-	struct pci_function_ser *leaf;
+	const struct test_damage *damage = test->param_value;
 	struct api_test *t = test->priv;
+	u64 *leaf_pa, good_pa;
+	enum model_fn fn;
+	char text[160];
 	u64 *buses;
 
+	fn = damage->level == DAMAGE_BRIDGE ? CONV_BR : EP_CONV;
 	api_scan_all(test);
 	api_begin_outgoing(test);
 	api_preserve_all(test);
 	api_live_update(test);
-	segment = test_record_segment(&t->rec, 0);
-	buses = phys_to_virt(segment->buses);
-	leaf = phys_to_virt(buses[0x05]);
-	leaf[PCI_DEVFN(3, 0)].reserved = 0x5a;
+	buses = phys_to_virt(test_record_segment(&t->rec, 0)->buses);
+	leaf_pa = &buses[PCI_BUS_NUM(model_bdf(&t->model, EP_CONV))];
+	good_pa = *leaf_pa;
+	damage_record(test, model_bdf(&t->model, EP_CONV),
+		      model_bdf(&t->model, CONV_BR), text, sizeof(text));
 	t->model.fns[EP_CONV].cfg[PCI_COMMAND] = PCI_COMMAND_MASTER;
 	t->model.fns[EP_A0].cfg[PCI_COMMAND] = PCI_COMMAND_MASTER;
+
 	api_scan_all(test);
 	KUNIT_EXPECT_EQ(test, t->refusals, 0);
-	api_expect_logged(test, "reserved of segment 1234 is 0x5a, expected exactly 0x0");
-	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_CONV));
-	KUNIT_EXPECT_EQ(test, t->model.fns[EP_CONV].cfg[PCI_COMMAND], 0);
+	api_expect_logged(test, text);
+	KUNIT_EXPECT_FALSE(test, api_has_flag(t->devs[fn],
+					      PCI_DEV_LIVEUPDATE_INCOMING));
+	if (fn == EP_CONV)
+		KUNIT_EXPECT_EQ(test, t->model.fns[fn].cfg[PCI_COMMAND], 0);
 	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, EP_A0));
 	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[PCI_COMMAND],
 			PCI_COMMAND_MASTER);
+
+	/* Let the leaf be freed with the rest. */
+	*leaf_pa = good_pa;
 }
 
 /* A layout of other kernels is not passed over. */
@@ -300,8 +343,8 @@ static void luo_register(struct kunit *test)
 /* The suite */
 
 static struct kunit_case flb_cases[] = {
-	KUNIT_CASE_PARAM(retrieve_refuses, test_refusal_gen_params),
-	KUNIT_CASE(scan_stops_damaged),
+	KUNIT_CASE_PARAM(retrieve_refuses_damage, record_damage_gen_params),
+	KUNIT_CASE_PARAM(scan_stops_damaged, entry_damage_gen_params),
 	KUNIT_CASE(retrieve_refuses_foreign),
 	KUNIT_CASE(finish_flb_leftovers),
 	KUNIT_CASE(luo_first_and_last_file),

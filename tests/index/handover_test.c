@@ -3,6 +3,8 @@
  * What one kernel writes, the next one reads.
  */
 
+#include <string.h>
+
 #include <linux/err.h>
 #include <linux/kernel.h>
 
@@ -89,6 +91,50 @@ void test_handover_empty(void)
 	world_destroy(&world);
 
 	pci_liveupdate_index_destroy(NULL);
+}
+
+/* Check the layout by numbers, not by the structures that both kernels share. */
+void test_layout(void)
+{
+	static const u8 zeros[PCI_SER_BITMAP_SIZE];
+	const pci_ser_key_t key = PCI_SER_KEY(0x10abc, 0x8143);
+	struct pci_function_ser entry = model_entry(key, 1);
+	struct world world = world_create();
+	const u32 *root, *segment;
+	const u64 *block, *buses;
+	const u8 *bitmap, *leaf;
+
+	CHECK_EQ(pci_liveupdate_index_add(world.index, key, &entry), 0);
+	root = phys_to_virt(world_kexec(&world));
+	CHECK_EQ(root[0], RECORD_VERSION);
+	CHECK_EQ(root[1], 1);
+	CHECK_EQ(*(const u64 *)(root + 2), 0);
+	CHECK_EQ(root[4], 1);
+	CHECK_EQ(root[5], 0);
+	CHECK_EQ(*(const u64 *)(root + 6), 1);
+	block = phys_to_virt(*(const u64 *)(root + 8));
+	CHECK_EQ(block[0], 0);
+	CHECK_EQ(block[1], 1);
+	segment = (const u32 *)(block + 2);
+	CHECK_EQ(segment[0], 0x10abc);
+	CHECK_EQ(segment[1], 1);
+	bitmap = phys_to_virt(*(const u64 *)(segment + 2));
+	CHECK_EQ(bitmap[0x8143 / 8], 1 << 0x8143 % 8);
+	CHECK(!memcmp(bitmap, zeros, 0x8143 / 8));
+	CHECK(!memcmp(bitmap + 0x8143 / 8 + 1, zeros, 8192 - 0x8143 / 8 - 1));
+	buses = phys_to_virt(*(const u64 *)(segment + 4));
+	for (int bus = 0; bus < 512; bus++)
+		CHECK_EQ(!!buses[bus], bus == 0x81);
+	leaf = phys_to_virt(buses[0x81]);
+	CHECK_EQ(leaf[0x43 * 16] | leaf[0x43 * 16 + 1] << 8, entry.vendor);
+	CHECK_EQ(leaf[0x43 * 16 + 2] | leaf[0x43 * 16 + 3] << 8, entry.device);
+	CHECK_EQ(leaf[0x43 * 16 + 4], entry.hdr_type);
+	CHECK_EQ(leaf[0x43 * 16 + 5], entry.bar_shift[0]);
+	CHECK(!memcmp(leaf, zeros, 0x43 * 16));
+
+	model_set(world.model, key, 1);
+	world_restore(&world, virt_to_phys(root));
+	world_destroy(&world);
 }
 
 void test_handover_chain(void)

@@ -48,6 +48,7 @@ static const struct test_case cases[] = {
 	  "kho_block_set_restore() frees the blocks when it has no memory" },
 	{ "handover", test_handover },
 	{ "handover of nothing", test_handover_empty },
+	{ "layout of a record", test_layout },
 	{ "handover from kernel to kernel to kernel", test_handover_chain },
 	{ "restore does not read leaves", test_restore_reads_no_leaf },
 	{ "size of a record", test_size },

@@ -36,6 +36,7 @@ void test_no_memory_keeps_record(void);
 /* handover_test.c */
 void test_handover(void);
 void test_handover_empty(void);
+void test_layout(void);
 void test_handover_chain(void);
 void test_restore_reads_no_leaf(void);
 void test_size(void);
