@@ -3,50 +3,42 @@
 #
 # Live updates with a damaged record.
 
-# damage_each RUN CASE: lines "DAMAGE:TEXT" on stdin. The next kernel logs TEXT: the
-# field, its value and the expected one.
-damage_each() {
-	local kind text
+# KUnit applies all damages in one boot, so most of them run here only by name.
+damage_tests() {
+	local name
 
-	while IFS=: read -r kind text; do
-		"$1" "damage-$kind" "$2" 7.2-base 7.3-base "$kind" "$text"
+	run damage-entries damaged_entries_test 7.2-base 7.3-base entries
+	run damage-cycle damaged_record_test 7.2-base 7.3-base cycle
+	[[ ${SUITE[pattern]} != '*' ]] || return 0
+	for name in $(damages RECORD); do
+		[[ $name == cycle ]] || run "damage-$name" damaged_record_test 7.2-base 7.3-base "$name"
+	done
+	for name in $(damages FUNCTION) $(damages BUS); do
+		run "damage-$name" damaged_entries_test 7.2-base 7.3-base "$name"
 	done
 }
 
-# KUnit has all of them, and more, in one boot.
-damage_tests() {
-	damage_each run damaged <<-'END'
-	oldest:oldest_reader is 0x9, expected at most 0x1
-	cycle:next of a block is 0x[0-9a-f]*, expected the end of the chain, 0x0
-	END
-	damage_each run damaged_entry <<-'END'
-	leaf:buses\[\] entry of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
-	vendor:vendor of segment 0000 is 0x0, expected other than 0 and 0xffff
-	END
-	damage_each run_similar damaged <<-'END'
-	features:features is 0x10, expected no bits but those of 0x0
-	segments:segments is 0x[0-9a-f]*8, expected a multiple of 0x1000
-	sum:nr_devices of the root is 0x7, expected the sum of all segments, 0x[0-9a-f]*
-	count:count of a block is 0x9, expected exactly 0x1
-	weight:nr_devices of segment 0000 is 0x7, expected the weight of the bitmap, 0x[0-9a-f]*
-	bitmap:bitmap of segment 0000 is 0x[0-9a-f]*1, expected a multiple of 0x1000
-	buses:buses of segment 0000 is 0x1000, expected preserved memory of a size in bytes of 0x1000
-	END
-	damage_each run_similar damaged_entry <<-'END'
-	reserved:reserved of segment 0000 is 0x1, expected exactly 0x0
-	END
+# damages LEVEL: the names of the damages of this level, from the table of all tests.
+damages() {
+	sed -n "s/^\t{ DAMAGE_$1, \"\([a-z0-9_]*\)\".*/\1/p" "$ROOT/lib/test_pci_liveupdate_damage.h"
 }
 
-# damaged DIR FROM TO DAMAGE TEXT [WORD...]: the second kernel gives up, and says
-# TEXT.
-damaged() {
-	local dir=$1 from=$2 to=$3 damage=$4 text=$5
-	local panic='Kernel panic - not syncing: PCI: liveupdate: cannot use the record of preserved devices: '
-	shift 5
+# damage_messages DIR: for each damage, the address of a function and the message that
+# the second kernel has to print.
+damage_messages() {
+	sed -n 's/^[^ ]* data damage //p' "$1/side"
+}
 
-	boot_kernels "$dir" "$from" "$to" 8 damage "damage=$damage" "$@" || return
+# damaged_record_test DIR FROM TO DAMAGE: the second kernel panics with the message
+# about DAMAGE.
+damaged_record_test() {
+	local dir=$1 text
+	local panic='Kernel panic - not syncing: PCI: liveupdate: cannot use the record of preserved devices: '
+
+	boot_kernels "$dir" "$2" "$3" 8 damage "damage=$4" || return
 	guest_passed "$dir" first || return
-	if ! grep -q "$panic$text" "$dir/console"; then
+	text=$(damage_messages "$dir" | cut -d ' ' -f 2-)
+	if [[ ! $text ]] || ! grep -qF "$panic$text" "$dir/console"; then
 		echo "the console does not say '$text', but:"
 		grep -a 'liveupdate\|panic' "$dir/console"
 		return 1
@@ -55,16 +47,30 @@ damaged() {
 	console_is_clean "$dir/before-panic"
 }
 
-# damaged_entry DIR FROM TO DAMAGE TEXT [WORD...]: the second kernel says TEXT and goes on. A
-# leaf is damaged for one of several buses.
-damaged_entry() {
-	local dir=$1 from=$2 to=$3 damage=$4 text=$5
-	shift 5
+# Each damage of a bus needs a bus of its own.
+more_buses() {
+	local slot
 
-	live_update "$dir" "$from" "$to" 24 damage "damage=$damage" "$@" || return
-	if ! grep -a "liveupdate: .*$text" "$dir/console"; then
-		echo "the console does not say '$text', but:"
+	for slot in 10 11; do
+		vm_root_port "rp$slot" "$slot"
+		vm_device "edu,bus=rp$slot"
+	done
+}
+
+# damaged_entries_test DIR FROM TO DAMAGE [WORD...]: the second kernel prints the
+# message for each function, and goes on. DAMAGE may be "entries", for all damages of
+# entries: they need a bus with many functions, and a bus for each damage of a bus.
+damaged_entries_test() {
+	local dir=$1 from=$2 to=$3 damage=$4 address text
+	shift 4
+
+	live_update "$dir" "$from" "$to" 48 damage --qemu=more_buses "damage=$damage" "$@" ||
+		return
+	[[ $(damage_messages "$dir") ]] || { echo "nothing was damaged"; return 1; }
+	while read -r address text; do
+		grep -aF " $address: " "$dir/console" | grep -qF "is damaged: $text;" && continue
+		echo "the console does not say '$text' of $address, but:"
 		grep -a liveupdate "$dir/console"
 		return 1
-	fi
+	done < <(damage_messages "$dir")
 }

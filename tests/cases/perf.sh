@@ -28,7 +28,7 @@ perf_update_test() {
 # perf_damage_test DIR: with tp_printk events also go to the console, where they can
 # be seen before user space runs.
 perf_damage_test() {
-	damaged_entry "$1" 7.3-base 7.3-base vendor "vendor of segment 0000 is 0x0" \
+	damaged_entries_test "$1" 7.3-base 7.3-base vendor_0 \
 		tp_printk trace_event=pci_liveupdate || return
 	console_has "$1/console" 'pci_liveupdate_damage: 0000:01:00\.0 scope=function field="vendor" found=0x0 rule="other than 0 and" expected=0xffff'
 }

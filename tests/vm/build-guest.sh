@@ -20,31 +20,45 @@ build_tool() {
 	kmake -s -C "$ROOT/tools/pci-liveupdate" O="$HOST_BUILD/tool" UAPI="$1"
 }
 
-# build_program NAME UAPI: a program of the scenarios.
+# build_program NAME UAPI [FLAG...]: a program of the scenarios.
 build_program() {
-	gcc -O2 -Wall -Wextra -static -idirafter "$2" -o "$HOST_BUILD/tool/$1" \
+	gcc -O2 -Wall -Wextra -static "${@:3}" -idirafter "$2" -o "$HOST_BUILD/tool/$1" \
 		"$ROOT/tests/guest/$1.c"
 }
 
+# is_current NAME: the program is newer than its sources.
+is_current() {
+	local source program=$HOST_BUILD/tool/$1
+
+	for source in "$ROOT/tests/guest/$1.c" "$ROOT/lib/test_pci_liveupdate_damage.h" \
+		"$ROOT/include/linux/kho/abi/pci.h"; do
+		[[ $program -nt $source ]] || return
+	done
+}
+
 main() {
-	local next=${1:-} uapi initrd program scenario name
+	local next=${1:-} tree initrd program scenario name
 	local -a files
 
 	[[ $next && $next != -* ]] || { usage; [[ $next ]]; exit; }
 	init "$@"
-	uapi=$("$ROOT/scripts/make-tree.sh" "$TO")/include/uapi
-	step "tool" build_tool "$uapi"
+	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
+	step "tool" build_tool "$tree/include/uapi"
 	for program in edu-dma luo-file; do
-		if [[ $ROOT/tests/guest/$program.c -nt $HOST_BUILD/tool/$program ]]; then
-			step "$program" build_program "$program" "$uapi"
-		fi
+		is_current "$program" || step "$program" build_program "$program" "$tree/include/uapi"
 	done
+	# The structures of the record are not in the kernel's headers for user space.
+	is_current record-damage ||
+		step record-damage build_program record-damage "$tree/include/uapi" \
+			-I"$ROOT/lib" -I"$ROOT/include" -isystem "$ROOT/tests/index/shim" -isystem "$tree/tools/include" \
+			-idirafter "$tree/include"
 
 	# One initrd for each set of arguments: the path of an image names its build.
 	initrd=$CACHE/initrd/$(printf '%s' "$*" | sha256sum | cut -c 1-12).gz
 	files=("$next:/boot/next:644" "$HOST_BUILD/tool/pci-liveupdate:/bin/pci-liveupdate:755"
 		"$HOST_BUILD/tool/edu-dma:/bin/edu-dma:755"
 		"$HOST_BUILD/tool/luo-file:/bin/luo-file:755"
+		"$HOST_BUILD/tool/record-damage:/bin/record-damage:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644")
 	for scenario in "$ROOT"/tests/cases/*.guest.sh; do
