@@ -77,6 +77,7 @@ void api_retrieve(struct kunit *test);
 void api_finish_flb(struct kunit *test);
 void api_live_update(struct kunit *test);
 void api_live_update_all(struct kunit *test);
+void api_live_update_of(struct kunit *test, enum model_fn fn);
 int api_suite_init(struct kunit_suite *suite);
 int api_test_init(struct kunit *test);
 void api_test_exit(struct kunit *test);

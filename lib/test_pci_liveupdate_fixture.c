@@ -275,6 +275,15 @@ void api_live_update_all(struct kunit *test)
 	api_scan_all(test);
 }
 
+/* Live update with one function preserved, up to the moment before the scan. */
+void api_live_update_of(struct kunit *test, enum model_fn fn)
+{
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(test->priv, fn), 0);
+	api_live_update(test);
+}
+
 /* The suites */
 
 int api_suite_init(struct kunit_suite *suite)
