@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: what is preserved for the next kernel.
+ * KUnit tests of PCI live update: preserving functions for the next kernel.
  */
 
 #include <kunit/static_stub.h>
@@ -46,7 +46,7 @@ static void preserve_sets_bridges(struct kunit *test)
 	}
 }
 
-/* What is written down of a function is what the model is made of. */
+/* The entry of a function matches the registers of the model. */
 static void preserve_describes(struct kunit *test)
 {
 	const struct pci_function_ser *entry;
@@ -83,7 +83,7 @@ static void set_rebar(struct api_test *t, enum model_fn fn, int bar, u32 size)
 			   cap + PCI_REBAR_CTRL);
 }
 
-/* While a BAR is resized, its resource still has the size from before. */
+/* The resource of a BAR still has the old size while the BAR is resized. */
 static void preserve_resized(struct kunit *test)
 {
 	const struct pci_function_ser *entry;
@@ -112,7 +112,7 @@ static void preserve_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_CONV), 0);
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_CONV), -EBUSY);
 	api_expect_outgoing(test, BIT(EP_CONV));
-	/* One call is enough to take it back. */
+	/* One call takes it back. */
 	api_unpreserve(t, EP_CONV);
 	api_expect_outgoing(test, 0);
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_CONV), 0);
@@ -130,7 +130,7 @@ static void unpreserve_not_held(struct kunit *test)
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A1), 0);
 	api_unpreserve(t, EP_A0);
-	/* A bridge has the flag, but is not to be unpreserved. */
+	/* A bridge has the flag, but drivers must not unpreserve it. */
 	api_unpreserve(t, SW_DN_A);
 	api_unpreserve(t, RP_B);
 	api_expect_outgoing(test, BIT(EP_A1));
@@ -149,7 +149,7 @@ static void preserve_without_file(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
 }
 
-/* In whatever order, only bridges with something below are preserved. */
+/* Only bridges above a preserved function are preserved, in any order of calls. */
 static void unpreserve_any_order(struct kunit *test)
 {
 	enum model_fn in[NR_FUNCTIONS], out[NR_FUNCTIONS];
@@ -158,7 +158,7 @@ static void unpreserve_any_order(struct kunit *test)
 
 	api_scan_all(test);
 	api_begin_outgoing(test);
-	/* Each of 5! orders of unpreserve, after one of preserve. */
+	/* Unpreserve in each of 5! orders, after preserving in one order. */
 	for (unsigned int nr = 0; nr < 120; nr++) {
 		unsigned long set = 0;
 
@@ -179,11 +179,11 @@ static void unpreserve_any_order(struct kunit *test)
 }
 
 /**
- * struct bad_fn - A function that cannot be preserved as such.
+ * struct bad_fn - A function that no driver can preserve.
  * @name: Name of the case.
  * @fn:   The function.
  * @err:  The errno.
- * @text: Part of the line in the log.
+ * @text: Part of the message in the log.
  */
 struct bad_fn {
 	const char *name;
@@ -219,7 +219,7 @@ static void preserve_refuses(struct kunit *test)
 	}
 }
 
-/* The registers say something else than the bus that was scanned. */
+/* The bus numbers in the registers differ from those of the scanned bus. */
 static void preserve_bridge_registers(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -238,7 +238,7 @@ static void preserve_bridge_registers(struct kunit *test)
 	api_expect_outgoing(test, BIT(PF) | BIT(EP_A0));
 }
 
-/* Firmware gave a bridge more bus numbers than the one above has. */
+/* Firmware gave a bridge more bus numbers than the bridge above has. */
 static void preserve_bridge_not_nested(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -250,12 +250,12 @@ static void preserve_bridge_not_nested(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_CONV), -EOPNOTSUPP);
 	api_expect_logged(test, "is not nested in");
 	api_expect_outgoing(test, 0);
-	/* A neighbour is not concerned. */
+	/* Another bridge is not affected. */
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
 	api_expect_outgoing(test, BIT(EP_A0));
 }
 
-/* The numbers of such segments are made up by the kernel. */
+/* The kernel may number such a segment differently after the kexec. */
 static void preserve_dynamic_domain(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -308,7 +308,7 @@ static void preserve_no_memory(struct kunit *test)
 			break;
 		KUNIT_ASSERT_EQ(test, err, -ENOMEM);
 		api_expect_outgoing(test, 0);
-		/* A bus that has got its leaf keeps it: start again. */
+		/* A bus keeps its leaf, so start again with a new record. */
 		api_end_outgoing(t);
 		t->nr_pages = 1000;
 		api_begin_outgoing(test);
@@ -320,7 +320,7 @@ static void preserve_no_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->fail_at, 8);
 }
 
-/* The FLB cannot begin either. */
+/* The FLB cannot begin without memory either. */
 static void begin_no_memory(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -385,18 +385,18 @@ static void remove_outgoing(struct kunit *test)
 	api_remove_dev(t, EP_CONV);
 	api_expect_logged(test, "removed while preserved");
 	api_expect_outgoing(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
-	/* The driver does not know, and takes its preservation back. */
+	/* The driver does not know of the removal, and unpreserves the function. */
 	api_unpreserve(t, EP_CONV);
 	api_expect_outgoing(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
 
-	/* A bridge, with two functions below. */
+	/* Remove a bridge with two functions below. */
 	api_remove_dev(t, RP_A);
 	api_expect_outgoing(test, BIT(PF) | BIT(EP_ROOT));
 	api_remove_host(test);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->out.obj), 0);
 }
 
-/* The function belongs to the second owner, whatever the first one does. */
+/* The first owner cannot unpreserve a function of the second owner. */
 static void second_owner(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -438,7 +438,7 @@ static int work(void *data)
 	struct pci_dev *above = pci_upstream_bridge(dev) ?: dev;
 	unsigned int wrong = 0;
 
-	/* So that the stubs of the test are in force here as well. */
+	/* Make the stubs of the test apply to this thread. */
 	current->kunit_test = worker->test;
 	wait_for_completion(worker->start);
 	for (int i = 0; i < ROUNDS; i++) {
@@ -455,7 +455,7 @@ static int work(void *data)
 	return 0;
 }
 
-/* Functions below the same bridges come and go at the same time. */
+/* Several threads preserve and unpreserve functions below the same bridges. */
 static void concurrent_owners(struct kunit *test)
 {
 	DECLARE_COMPLETION_ONSTACK(start);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the KUnit tests of PCI live update share.
+ * Helpers of the KUnit tests of PCI live update.
  */
 
 #ifndef _LIB_TEST_PCI_LIVEUPDATE_H
@@ -20,7 +20,7 @@
 
 void test_domain_desc(const u32 *domain, char *desc);
 
-/* What a test must leave as it found it, and the log from there on. */
+/* State that a test must not change, and the start of its part of the log. */
 struct test_guard {
 	unsigned long totalram;
 	bool warned;
@@ -32,10 +32,10 @@ void test_guard_end(struct kunit *test, struct test_guard *guard);
 bool test_logged(struct test_guard *guard, const char *text);
 
 /**
- * struct test_record - A record as the previous kernel leaves it.
- * @root_pa: What pci_liveupdate_index_restore() is called with.
+ * struct test_record - A record of the previous kernel.
+ * @root_pa: Physical address of the record.
  * @pages:   Order of each folio, by page frame number.
- * @spare:   A page that belongs to nobody.
+ * @spare:   A page that is not preserved.
  */
 struct test_record {
 	u64 root_pa;
@@ -86,14 +86,14 @@ enum model_fn {
 
 /**
  * struct model_access - A configuration cycle.
- * @write:   Whether it was a write.
- * @changed: Whether it changed a bit, even one that is cleared by writing 1.
+ * @write:   It was a write.
+ * @changed: It changed a bit, or cleared a status bit.
  * @bus:     Bus number.
  * @devfn:   Device and function number.
  * @size:    Size in bytes.
  * @where:   Offset.
- * @old:     What the register held before.
- * @val:     What was read or written.
+ * @old:     The value of the register before.
+ * @val:     The value read or written.
  */
 struct model_access {
 	bool write;
@@ -117,16 +117,16 @@ struct model_state {
 
 /**
  * struct model - A PCI segment.
- * @sysdata:  What the architecture wants to find behind a bus.
+ * @sysdata:  The sysdata of the architecture for a bus.
  * @domain:   Segment number.
- * @dynamic:  Whether that number is to look like one that the kernel chose.
- * @no_services: Whether firmware keeps the services of ports to itself.
- * @host:     The host bridge, while there is one.
- * @released: Whether the last host bridge is gone for good.
- * @fns:      The functions. They outlive the host bridge, as hardware does.
- * @log:      If set, where accesses of @log_task are logged.
- * @nr_log:   Number of accesses in @log, or that would be if it were larger.
- * @log_task: The task.
+ * @dynamic:  The kernel chose the segment number.
+ * @no_services: Firmware owns the port services.
+ * @host:     The host bridge, or NULL.
+ * @released: The last host bridge was released.
+ * @fns:      The functions, which outlive the host bridge as hardware does.
+ * @log:      The accesses of @log_task, or NULL to log none.
+ * @nr_log:   Number of logged accesses, including those that did not fit.
+ * @log_task: The task whose accesses are logged.
  */
 struct model {
 #ifdef CONFIG_X86

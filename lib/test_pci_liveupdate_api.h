@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the KUnit tests of the API of PCI live update start from.
+ * Fixture of the KUnit tests of the PCI live update API.
  */
 
 #ifndef _LIB_TEST_PCI_LIVEUPDATE_API_H
@@ -18,7 +18,7 @@
 #define DOMAIN		0x1234
 #define HIGH_DOMAIN	0x10abc
 
-/* The functions that can be preserved. RP_ACS keeps EP_ACS from it. */
+/* The functions that can be preserved. EP_ACS cannot, because of RP_ACS. */
 #define NR_FUNCTIONS	5
 #define ALL_FUNCTIONS	(BIT(EP_A0) | BIT(EP_A1) | BIT(EP_CONV) | BIT(PF) | \
 			 BIT(EP_ROOT))
@@ -31,15 +31,15 @@ extern const enum model_fn api_functions[NR_FUNCTIONS];
  * @devs:       Its devices, with references, in the order of &enum model_fn.
  * @out:        Arguments of the FLB operations; obj is the outgoing index.
  * @in:         The same; obj is the incoming index.
- * @rec:        What the previous kernel has left.
- * @has_rec:    Whether @rec has to be reclaimed.
- * @files:      What LUO is to preserve.
- * @refusals:   How often a record was refused.
- * @why:        What was said the last time.
- * @fail_at:    Which allocation of pages fails, from 1 on.
- * @nr_pages:   Number of allocations of pages until now.
- * @fh:         The file handler, once it is registered.
- * @guard:      What must be as it was.
+ * @rec:        The record of the previous kernel.
+ * @has_rec:    @rec must be reclaimed at the end.
+ * @files:      The files that LUO preserves.
+ * @refusals:   Number of refused records.
+ * @why:        The reason of the last refusal.
+ * @fail_at:    Number of the allocation of pages that fails, from 1.
+ * @nr_pages:   Number of allocations of pages so far.
+ * @fh:         The registered file handler, or NULL.
+ * @guard:      State that the test must not change.
  */
 struct api_test {
 	struct model model;
@@ -87,7 +87,7 @@ static inline bool api_has_flag(struct pci_dev *dev, int flag)
 	return test_bit(flag, &dev->priv_flags);
 }
 
-/* Remove as sysfs does. The pci_dev that the test holds is not freed. */
+/* Remove a device like sysfs. The reference of the test keeps the pci_dev. */
 static inline void api_remove_dev(struct api_test *t, enum model_fn fn)
 {
 	pci_stop_and_remove_bus_device_locked(t->devs[fn]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: what the tests of the API start from.
+ * KUnit tests of PCI live update: fixture of the API tests.
  */
 
 #include <kunit/static_stub.h>
@@ -22,7 +22,7 @@ const enum model_fn api_functions[NR_FUNCTIONS] = {
 	EP_A0, EP_A1, EP_CONV, PF, EP_ROOT,
 };
 
-/* The order that is number @nr of @n! orders. */
+/* Get permutation @nr of @n! permutations of the first @n functions. */
 void api_permutation(unsigned int nr, unsigned int n, enum model_fn *order)
 {
 	memcpy(order, api_functions, n * sizeof(*order));
@@ -110,7 +110,7 @@ void api_preserve_all(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, api_preserve(t, api_functions[i]), 0);
 }
 
-/* The functions of a set, and what is above them: the naive way to ask. */
+/* Return a set of functions with the bridges above them. */
 unsigned long api_with_bridges(unsigned long set)
 {
 	unsigned long all = set;
@@ -127,7 +127,7 @@ unsigned long api_with_bridges(unsigned long set)
 	return all;
 }
 
-/* The kernel has said so since the test began. */
+/* Expect that the kernel has logged @text since the test began. */
 void api_expect_logged(struct kunit *test, const char *text)
 {
 	struct api_test *t = test->priv;
@@ -136,7 +136,7 @@ void api_expect_logged(struct kunit *test, const char *text)
 			      "\"%s\" is not in the log", text);
 }
 
-/* No device that is there has the flag. */
+/* Expect that no device has the flag. */
 void api_expect_no_flag(struct kunit *test, int flag)
 {
 	struct api_test *t = test->priv;
@@ -149,7 +149,7 @@ void api_expect_no_flag(struct kunit *test, int flag)
 	}
 }
 
-/* The index holds exactly the functions in @all, and the flags say the same. */
+/* Expect that exactly the devices in @all are in the index and have the flag. */
 void api_expect_exactly(struct kunit *test, struct pci_liveupdate_index *index,
 			int flag, unsigned long all)
 {
@@ -167,12 +167,12 @@ void api_expect_exactly(struct kunit *test, struct pci_liveupdate_index *index,
 					    api_has_flag(t->devs[fn], flag),
 					    "function %d", fn);
 	}
-	/* So there is nothing else. */
+	/* The index contains no other function. */
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
 			hweight_long(all));
 }
 
-/* Exactly the functions of @set, and the bridges above them, are preserved. */
+/* Expect that exactly @set and the bridges above are preserved. */
 void api_expect_outgoing(struct kunit *test, unsigned long set)
 {
 	struct api_test *t = test->priv;
@@ -199,7 +199,7 @@ static void record_refusal(const char *why)
 	strscpy(t->why, why);
 }
 
-/* The pages of an index can be handed over once, and @from is still needed. */
+/* Copy an index: its pages can be handed over only once. */
 static struct pci_liveupdate_index *
 copy_index(struct kunit *test, struct pci_liveupdate_index *from)
 {
@@ -239,8 +239,8 @@ void api_finish_flb(struct kunit *test)
 }
 
 /*
- * From preserved functions to the moment before the scan in the next kernel.
- * The model keeps its registers meanwhile, as hardware does.
+ * Live update from preserved functions up to the moment before the scan of the next
+ * kernel. The model keeps its registers, as hardware does.
  */
 void api_live_update(struct kunit *test)
 {
@@ -251,7 +251,7 @@ void api_live_update(struct kunit *test)
 	t->has_rec = true;
 	test_record_hand_over(test, &t->rec, copy);
 
-	/* What the outgoing kernel does not do: here it goes on. */
+	/* This kernel goes on, so it has to clean up after itself. */
 	pci_liveupdate_index_for_each(t->out.obj, key)
 		test_index_remove(t->out.obj, key);
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
@@ -288,13 +288,13 @@ void api_live_update_of(struct kunit *test, enum model_fn fn)
 
 int api_suite_init(struct kunit_suite *suite)
 {
-	/* What it frees would be missing from, or added to, our counts. */
+	/* Freeing the initramfs would change the count of pages. */
 	wait_for_initramfs();
 	return 0;
 }
 
 #ifdef CONFIG_PCI_DOMAINS_GENERIC
-/* There a host bridge needs a device tree to have a number of its own. */
+/* With generic domains only a device tree can number a host bridge. */
 static bool domain_is_static(struct pci_bus *bus)
 {
 	return false;
@@ -339,7 +339,7 @@ void api_test_exit(struct kunit *test)
 		liveupdate_unregister_file_handler(t->fh);
 	api_remove_host(test);
 	if (t->out.obj) {
-		/* Whatever was removed is not in the record. */
+		/* Removing the devices has emptied the record. */
 		KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->out.obj),
 				0);
 		api_end_outgoing(t);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: the record in the hands of LUO.
+ * KUnit tests of PCI live update: the record and LUO.
  */
 
 #include <kunit/test.h>
@@ -134,7 +134,7 @@ static void scan_stops_damaged(struct kunit *test)
 	*leaf_pa = good_pa;
 }
 
-/* A layout of other kernels is not passed over. */
+/* Refuse a record of another layout. */
 #define FOREIGN_NAME	"pci-v1"
 
 static void retrieve_refuses_foreign(struct kunit *test)
@@ -150,7 +150,7 @@ static void retrieve_refuses_foreign(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(t->why, PCI_LUO_FLB_COMPATIBLE));
 }
 
-/* Files are finished, functions are not. */
+/* All files are finished, but not all functions. */
 static void finish_flb_leftovers(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -161,7 +161,7 @@ static void finish_flb_leftovers(struct kunit *test)
 	api_expect_logged(test, "1234:03:00.7 was preserved, but is not finished");
 	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "1234:03:00.0 was"));
 	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
-	/* Nor later. */
+	/* A rescan does not find it preserved either. */
 	api_remove_dev(t, EP_A1);
 	api_rescan(t);
 	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_A1));
@@ -230,7 +230,7 @@ static void register_fh(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, pci_liveupdate_register_fh(&test_fh), 0);
 }
 
-/* Have LUO preserve a file whose handler preserves @dev, if there is one. */
+/* Let LUO preserve a file, whose handler preserves @dev unless it is NULL. */
 static int preserve_file(struct luo_file_set *files, u64 token,
 			 struct pci_dev *dev)
 {
@@ -254,7 +254,7 @@ static int preserve_file(struct luo_file_set *files, u64 token,
 	return err;
 }
 
-/* The first file makes the record, others share it, the last one frees it. */
+/* The first file creates the record, and the last file frees it. */
 static void luo_first_and_last_file(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -268,7 +268,7 @@ static void luo_first_and_last_file(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, t->devs[EP_CONV]), 0);
 	KUNIT_EXPECT_EQ(test, preserve_file(&more, 2, t->devs[PF]), 0);
 	KUNIT_EXPECT_TRUE(test, api_is_outgoing(t, EP_CONV));
-	/* There is one record: the first session's function is in the way. */
+	/* Sessions share the record, so a function can be in one of them only. */
 	KUNIT_EXPECT_EQ(test, preserve_file(&more, 3, t->devs[EP_CONV]),
 			-EBUSY);
 	KUNIT_EXPECT_TRUE(test, api_is_outgoing(t, CONV_BR));
@@ -286,7 +286,7 @@ static void luo_first_and_last_file(struct kunit *test)
 	luo_file_set_destroy(&more);
 }
 
-/* If the handler fails, nothing is left, and LUO takes the record down. */
+/* If the handler fails, LUO frees the record. */
 static void luo_preserve_fails(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -314,7 +314,7 @@ static void luo_leftovers(struct kunit *test)
 	api_expect_logged(test, "1234:03:00.0 was preserved, but not unpreserved");
 	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_OUTGOING);
 
-	/* The next record has nothing of it. */
+	/* The next record does not contain the function. */
 	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, NULL), 0);
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
 	api_unpreserve(t, EP_A0);
@@ -329,7 +329,7 @@ static void luo_register(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_register_fh(&test_fh), -EEXIST);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_unregister_fh(&test_fh), 0);
 
-	/* A file of a handler that is not registered does not make a record. */
+	/* A file of an unregistered handler does not create a record. */
 	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, NULL), 0);
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
 	luo_file_unpreserve_files(&t->files);

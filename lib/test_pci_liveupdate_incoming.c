@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: what the previous kernel preserved.
+ * KUnit tests of PCI live update: functions that the previous kernel preserved.
  */
 
 #include <kunit/test.h>
@@ -33,12 +33,12 @@ static void incoming_flags(struct kunit *test)
 		if (t->devs[fn])
 			KUNIT_EXPECT_EQ(test, want, api_is_preserved(t, fn));
 	}
-	/* It is the other side that has them. */
+	/* The functions are incoming, not outgoing. */
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
 	KUNIT_EXPECT_EQ(test, t->refusals, 0);
 }
 
-/* What the driver below has seen, by function. */
+/* The functions that were preserved when the driver below was probed. */
 static unsigned long probed, probed_preserved;
 
 static int spy_probe(struct pci_dev *dev, const struct pci_device_id *id)
@@ -64,7 +64,7 @@ static struct pci_driver spy_driver = {
 	.liveupdate_aware = true,
 };
 
-/* A driver that binds at once knows already. */
+/* A driver that binds during the scan sees that its function is preserved. */
 static void incoming_before_probe(struct kunit *test)
 {
 	api_scan_all(test);
@@ -82,14 +82,14 @@ static void incoming_before_probe(struct kunit *test)
 			probed & api_with_bridges(ALL_FUNCTIONS));
 }
 
-/* Each order of finish leaves the bridges that have something below. */
+/* Finishing, in any order, leaves the bridges above unfinished functions. */
 static void finish_any_order(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 	enum model_fn order[NR_FUNCTIONS];
 	unsigned int cases = 0;
 
-	/* 12 of the 120 orders, each function being the first in some. */
+	/* 12 of the 120 orders; each function is the first one in some of them. */
 	for (unsigned int nr = 0; nr < 120; nr += 10) {
 		unsigned long set = ALL_FUNCTIONS;
 
@@ -118,7 +118,7 @@ static void finish_not_held(struct kunit *test)
 
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
-	/* The other side is another matter. */
+	/* Finishing must not unpreserve an outgoing function. */
 	api_finish(t, EP_A0);
 	api_expect_outgoing(test, BIT(EP_A0));
 
@@ -134,8 +134,8 @@ static void finish_not_held(struct kunit *test)
 }
 
 /*
- * Both sides at once: a function that is finished is preserved anew, while bridges
- * above it are still incoming.
+ * Preserve a finished function for the next kernel, while the bridges above it are
+ * still incoming.
  */
 static void both_sides(struct kunit *test)
 {
@@ -156,9 +156,9 @@ static void both_sides(struct kunit *test)
 }
 
 /**
- * struct other_card - Something else at a preserved BDF.
+ * struct other_card - Another device at a preserved BDF.
  * @name:     Name of the case.
- * @vendor:   What is XORed to the vendor ID.
+ * @vendor:   The bits that differ in the vendor ID.
  * @device:   The same for the device ID.
  * @hdr_type: The same for the header type.
  */
@@ -196,7 +196,7 @@ static void incoming_other_card(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_CONV));
 	api_expect_logged(test, "not treated as preserved");
-	/* The entry stays, and with it the bridges. */
+	/* The entry stays in the record, so the bridges above stay preserved. */
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
 			hweight_long(all));
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(index),
@@ -206,7 +206,7 @@ static void incoming_other_card(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, CONV_BR));
 }
 
-/* A bridge that forwards other numbers is not the one that was preserved. */
+/* Don't adopt a bridge with other bus numbers. */
 static void incoming_other_numbers(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -222,7 +222,7 @@ static void incoming_other_numbers(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, PF));
 }
 
-/* A function that never shows up keeps the bridges above it. */
+/* The bridges above an absent function stay preserved. */
 static void incoming_absent(struct kunit *test)
 {
 	unsigned long all = api_with_bridges(ALL_FUNCTIONS);
@@ -270,7 +270,7 @@ static void enable_vfs_incoming(struct kunit *test)
 
 /* Removal while preserved by the previous kernel */
 
-/* The hardware goes first, with all that is below, and then the devices. */
+/* Unplug a device with the devices below it, and then remove it. */
 static void surprise_remove(struct api_test *t, enum model_fn fn)
 {
 	struct pci_dev *dev = t->devs[fn];
@@ -293,14 +293,14 @@ static void remove_incoming(struct kunit *test)
 	index = t->in.obj;
 	marked = pci_liveupdate_index_count_marked(index);
 
-	/* A bridge with two functions. */
+	/* Unplug a bridge with two functions below. */
 	old = pci_dev_get(t->devs[EP_A0]);
 	api_remove_dev(t, SW_DN_A);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming_is_preserved(old));
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(index), marked - 3);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index),
 			hweight_long(api_with_bridges(ALL_FUNCTIONS)));
-	/* Whoever had it cannot finish it now. */
+	/* The driver cannot finish a removed function. */
 	pci_liveupdate_incoming_finish(old);
 
 	api_rescan(t);
@@ -314,7 +314,7 @@ static void remove_incoming(struct kunit *test)
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0) & ~BIT(EP_A1));
 }
 
-/* What comes back after a surprise removal is blank. */
+/* A device that comes back after a surprise removal is not preserved. */
 static void disconnect_incoming(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -330,7 +330,7 @@ static void disconnect_incoming(struct kunit *test)
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
 }
 
-/* With a bridge go all below, also what was never found there. */
+/* Removing a bridge drops all functions below, even those never found. */
 static void disconnect_incoming_bridge(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -346,7 +346,7 @@ static void disconnect_incoming_bridge(struct kunit *test)
 	api_expect_incoming(test, BIT(PF) | BIT(EP_ROOT));
 }
 
-/* The bridges between are not there either: only the record knows of them. */
+/* The bridges in between are absent too, so only the record has them. */
 static void disconnect_incoming_range(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -358,7 +358,7 @@ static void disconnect_incoming_range(struct kunit *test)
 	t->model.fns[CONV_BR].absent = true;
 	api_scan(test);
 	api_expect_incoming(test, ALL_FUNCTIONS);
-	/* Buses 4 and 5, not 3 and 8 around them. */
+	/* This drops the functions on buses 4 and 5, but none on buses 3 and 8. */
 	surprise_remove(t, SW_DN_B);
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
 }
@@ -400,7 +400,7 @@ static void scan_logged(struct kunit *test, struct model_access *log)
 	KUNIT_ASSERT_LT(test, t->model.nr_log, MODEL_LOG_SIZE);
 }
 
-/* A device that is not in the record is enumerated as if there was none. */
+/* A device that is not in the record is enumerated as without a record. */
 static void incoming_accesses(struct kunit *test)
 {
 	struct pci_function_ser entry = { .vendor = MODEL_VENDOR };
@@ -418,7 +418,7 @@ static void incoming_accesses(struct kunit *test)
 	nr_log = t->model.nr_log;
 	KUNIT_EXPECT_GT(test, nr_log, 1000);
 
-	/* The neighbours of what is there, and the same in another segment. */
+	/* Neighbours of the devices, and the same BDFs in another segment. */
 	index = pci_liveupdate_index_create();
 	KUNIT_ASSERT_FALSE(test, IS_ERR(index));
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {

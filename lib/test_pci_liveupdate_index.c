@@ -14,18 +14,18 @@
 
 #include "test_pci_liveupdate.h"
 
-/* A segment has at most four pages here: bitmap (2), buses, and one leaf. */
+/* Every addition allocates three times or less: bitmap, buses and leaf. */
 #define MAX_TEST_PAGES	16
 
 /**
  * struct index_test - State of a test.
- * @index:    The index that is being tested, or NULL.
- * @rec:      What the previous kernel has left.
- * @has_rec:  Whether @rec has to be reclaimed.
- * @fail_at:  Which allocation of pages fails, from 1 on.
- * @nr_pages: Number of allocations of pages until now.
- * @pages:    The ones that were successful, each with a reference of ours.
- * @guard:    What must be as it was.
+ * @index:    The index under test, or NULL.
+ * @rec:      The record of the previous kernel.
+ * @has_rec:  @rec must be reclaimed at the end.
+ * @fail_at:  Number of the allocation of pages that fails, from 1.
+ * @nr_pages: Number of allocations of pages so far.
+ * @pages:    The allocated pages; referenced.
+ * @guard:    State that the test must not change.
  */
 struct index_test {
 	struct pci_liveupdate_index *index;
@@ -37,7 +37,7 @@ struct index_test {
 	struct test_guard guard;
 };
 
-/* An entry that differs for each BDF, and is a valid one. */
+/* Return a valid entry, another one for each BDF. */
 static struct pci_function_ser entry_of(u32 domain, u16 bdf)
 {
 	return (struct pci_function_ser) {
@@ -74,7 +74,7 @@ static void destroy(struct index_test *t)
 	t->index = NULL;
 }
 
-/* From the outgoing to the incoming kernel. */
+/* Hand the record over and restore it. */
 static void live_update(struct kunit *test)
 {
 	struct pci_liveupdate_damage damage = { };
@@ -93,7 +93,7 @@ static void live_update(struct kunit *test)
 
 /* Restoring and freeing */
 
-/* The pages that are taken over at restore are freed at the end. */
+/* Destroying an index frees the pages that restoring took over. */
 static void index_restore_frees(struct kunit *test)
 {
 	struct index_test *t = test->priv;
@@ -189,7 +189,7 @@ static void index_destroy_bad_leaf(struct kunit *test)
 
 /* Out of memory */
 
-/* Fails once, and keeps hold of the others to see whether they are let go. */
+/* Fail once, and take a reference to the other pages to see whether they leak. */
 static void *failing_alloc_pages(size_t size)
 {
 	struct index_test *t = kunit_get_current_test()->priv;
@@ -217,7 +217,7 @@ static void fail_alloc(struct kunit *test, unsigned int nr)
 				   failing_alloc_pages);
 }
 
-/* Returns whether the failure came. The other pages have @refs references. */
+/* Return whether an allocation failed. Expect @refs references to the others. */
 static bool failed_alloc(struct kunit *test, int refs)
 {
 	struct index_test *t = test->priv;
@@ -246,7 +246,7 @@ static void index_create_no_memory(struct kunit *test)
 		t->index = index;
 }
 
-/* Add with each allocation failing in turn; returns how many there were. */
+/* Add with each allocation failing in turn. Return the number of failures. */
 static unsigned int add_no_memory(struct kunit *test, u32 domain, u16 bdf)
 {
 	struct index_test *t = test->priv;
@@ -286,7 +286,7 @@ static void index_add_no_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add_no_memory(test, 1, 0x200), 1);
 	KUNIT_EXPECT_EQ(test, add_no_memory(test, 1, 0x201), 0);
 
-	/* The same where the next segment needs another block. */
+	/* The next segment needs another block. */
 	for (u32 domain = 2; domain <= t->index->block_set.count_per_block;
 	     domain++)
 		KUNIT_ASSERT_EQ(test, add(t, domain, 0), 0);
@@ -305,7 +305,7 @@ static void index_add_no_memory(struct kunit *test)
 
 static int index_suite_init(struct kunit_suite *suite)
 {
-	/* What it frees would be missing from, or added to, our counts. */
+	/* Freeing the initramfs would change the count of pages. */
 	wait_for_initramfs();
 	return 0;
 }

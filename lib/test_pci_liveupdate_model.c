@@ -17,7 +17,7 @@
 #define PCIE_CAP	0x40
 #define SRIOV_CAP	0x100
 
-/* There is no constant for a function that is not PCI Express. */
+/* A function without a PCI Express capability. */
 #define CONVENTIONAL	0xff
 
 enum bar_type {
@@ -33,10 +33,10 @@ struct bar_desc {
 };
 
 /**
- * struct fn_desc - What a function of the model is when it is powered on.
+ * struct fn_desc - A function of the model after power-on.
  * @parent:      The bridge above.
  * @devfn:       Device and function number.
- * @multi:       Whether it has the multi-function bit.
+ * @multi:       It has the multi-function bit.
  * @hdr_type:    Header type.
  * @secondary:   Secondary bus number of a bridge.
  * @subordinate: Subordinate bus number of a bridge.
@@ -177,7 +177,7 @@ u16 model_bdf(struct model *model, enum model_fn fn)
 	return PCI_DEVID(model_bus(model, fn), fn_descs[fn].devfn);
 }
 
-/* What the record is to say of a function, worked out from the model only. */
+/* Return the expected entry of a function, from the description of the model. */
 struct pci_function_ser model_entry(struct model *model, enum model_fn fn)
 {
 	const struct fn_desc *desc = &fn_descs[fn];
@@ -221,7 +221,7 @@ void model_set_buses(struct model *model, enum model_fn fn, u8 secondary,
 	cfg[PCI_SUBORDINATE_BUS] = subordinate;
 }
 
-/* Address bits below the size of a BAR are hardwired to 0: that is its size. */
+/* Address bits below the size of a BAR are hardwired to 0. */
 static void init_bar(struct model_state *state, int pos, struct bar_desc bar)
 {
 	u64 writable = GENMASK_ULL(63, bar.shift);
@@ -287,7 +287,7 @@ static void init_bridge(struct model *model, enum model_fn fn)
 			fn_descs[fn].subordinate);
 	memset(state->writable + PCI_PRIMARY_BUS, 0xff, 3);
 	memset(state->writable + PCI_BRIDGE_CONTROL, 0xff, 2);
-	/* The limit is below the base: nothing is forwarded. */
+	/* Close the window: its limit is below its base. */
 	put_unaligned_le16(0xfff0, state->cfg + PCI_MEMORY_BASE);
 	put_unaligned_le32(0xfff0fff0, state->writable + PCI_MEMORY_BASE);
 	init_rom(state, PCI_ROM_ADDRESS1, fn_descs[fn].rom_shift);
@@ -333,7 +333,7 @@ void model_init(struct model *model, u32 domain)
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++)
 		init_fn(model, fn);
 	init_sriov_cap(&model->fns[PF]);
-	/* Sunrise Point: what ACS it has is not where it should be. */
+	/* Sunrise Point, whose ACS registers are in the wrong place. */
 	model_set_id(model, RP_ACS, PCI_VENDOR_ID_INTEL, 0x9d10);
 }
 
@@ -353,7 +353,7 @@ static bool responds(struct model *model, enum model_fn fn)
 	       get_unaligned_le16(sriov + PCI_SRIOV_NUM_VF) > fn - VF_0;
 }
 
-/* A cycle gets where the bus numbers in the bridges above lead it. */
+/* The bus numbers of the bridges above route a cycle. */
 static bool is_routed(struct model *model, enum model_fn fn, u8 bus)
 {
 	if (model_bus(model, fn) != bus)
@@ -408,7 +408,7 @@ static int model_read(struct pci_bus *bus, unsigned int devfn, int where,
 	struct model_state *state = model_find(model, bus, devfn);
 
 	*val = get_register(state, where, size);
-	/* A VF leaves its IDs to the PF. */
+	/* The IDs of a VF are those of its PF. */
 	if (state >= &model->fns[VF_0] && state <= &model->fns[VF_1] &&
 	    where < PCI_COMMAND)
 		*val = GENMASK(8 * size - 1, 0);
@@ -461,7 +461,7 @@ static struct pci_ops model_ops = {
 /* The host bridge */
 
 #ifdef CONFIG_X86
-/* The architecture takes what is behind a bus for its own. */
+/* The architecture expects its own structure in ->sysdata. */
 static_assert(!offsetof(struct model, sysdata));
 #endif
 
@@ -477,7 +477,7 @@ static int model_map_irq(const struct pci_dev *dev, u8 slot, u8 pin)
 	return MODEL_IRQ;
 }
 
-/* Those numbers go back when the host bridge is freed. */
+/* Freeing the host bridge frees its segment number. */
 static int model_take_number(struct model *model)
 {
 	if (!IS_ENABLED(CONFIG_PCI_DOMAINS_GENERIC) && !model->dynamic)
@@ -487,7 +487,7 @@ static int model_take_number(struct model *model)
 					   model->domain);
 }
 
-/* Scan the segment as at boot; bus numbers stay as the bridges have them. */
+/* Scan the segment as at boot, with the bus numbers of the bridges. */
 int model_scan(struct model *model)
 {
 	struct pci_host_bridge *host;
@@ -530,8 +530,8 @@ err_free_host:
 }
 
 /*
- * What pci_rescan_bus() does, but for assigning resources: the model has no
- * memory to give, and a resource without any is forgotten.
+ * Like pci_rescan_bus(), but don't assign resources: the model has no memory for
+ * them, and a resource that cannot be assigned is reset.
  */
 void model_rescan(struct model *model)
 {
@@ -541,7 +541,7 @@ void model_rescan(struct model *model)
 	pci_unlock_rescan_remove();
 }
 
-/* As a write to sriov_numvfs does it. */
+/* Like a write to sriov_numvfs. */
 int model_set_vfs(struct pci_dev *pf, int nr_vfs)
 {
 	int err = 0;
@@ -570,7 +570,7 @@ void model_remove_host(struct model *model)
 	pci_free_host_bridge(host);
 }
 
-/* The caller puts the device. */
+/* Get the device of a function. The caller puts it. */
 struct pci_dev *model_get_dev(struct model *model, enum model_fn fn)
 {
 	u16 bdf = model_bdf(model, fn);

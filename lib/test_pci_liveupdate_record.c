@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: a record as the previous kernel leaves it.
+ * KUnit tests of PCI live update: records of a previous kernel.
  */
 
 #include <kunit/test.h>
@@ -22,7 +22,7 @@
 
 #include "test_pci_liveupdate.h"
 
-/* A case for each of some segments, by number. */
+/* Describe a test case by the number of its segment. */
 void test_domain_desc(const u32 *domain, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "segment_%x", *domain);
@@ -43,15 +43,15 @@ void test_guard_begin(struct test_guard *guard)
 void test_guard_end(struct kunit *test, struct test_guard *guard)
 {
 	/*
-	 * Handing over takes pages out of the count, and restoring them puts
-	 * them in again: a page that nobody took over is missing.
+	 * Handing a page over takes it out of the count, and restoring it puts
+	 * it in again. A leaked page is missing.
 	 */
 	KUNIT_EXPECT_EQ(test, totalram_pages(), guard->totalram);
 	KUNIT_EXPECT_EQ_MSG(test, test_taint(TAINT_WARN), guard->warned,
 			    "there was a WARN, see above");
 }
 
-/* Whether the kernel has logged a line with @text since the test began. */
+/* Return whether the kernel has logged @text since the test began. */
 bool test_logged(struct test_guard *guard, const char *text)
 {
 	static char line[1024];
@@ -71,16 +71,16 @@ bool test_logged(struct test_guard *guard, const char *text)
 /* Handing over */
 
 /*
- * What kexec_handover.c of the next kernel finds the pages by, and keeps to
- * itself. Should it change there, kho_is_restorable() no longer agrees.
+ * The mark of a preserved page, private to kexec_handover.c. If it changes there,
+ * the assertion on kho_is_restorable() below fails.
  */
 #define KHO_PAGE_MAGIC	0x4b484f50UL
 #define KHO_PAGE_PRIVATE(order)	(KHO_PAGE_MAGIC << 32 | (order))
 
 /*
- * Make one folio look as it does after the kexec: KHO has put magic and order
- * into page->private, and the page allocator does not count it. It stays a
- * compound page, which the restore makes of it anyway.
+ * Bring one folio into its state after the kexec: KHO has put magic and order into
+ * page->private, and the page allocator does not count the folio. It remains a
+ * compound page, as restoring makes it one.
  */
 static void hand_over_folio(struct kunit *test, struct test_record *rec,
 			    void *mem)
@@ -112,7 +112,7 @@ static void hand_over_segment(struct kunit *test, struct test_record *rec,
 	hand_over_folio(test, rec, phys_to_virt(ser->bitmap));
 }
 
-/* What is left of an index is what a kexec forgets. */
+/* Free the parts of an index that do not survive a kexec. */
 static void forget_index(struct pci_liveupdate_index *index)
 {
 	struct kho_block *block, *tmp;
@@ -136,7 +136,7 @@ void test_record_init(struct kunit *test, struct test_record *rec)
 	KUNIT_ASSERT_TRUE(test, PAGE_ALIGNED(rec->spare));
 }
 
-/* Do to the pages of @index what a kexec does, and to the rest as well. */
+/* Hand the record of @index over, and free @index. */
 void test_record_hand_over(struct kunit *test, struct test_record *rec,
 			   struct pci_liveupdate_index *index)
 {
@@ -164,7 +164,7 @@ static bool is_restorable(unsigned long pfn, void *order)
 				 PAGE_SIZE << xa_to_value(order));
 }
 
-/* An index that was made of the record is destroyed: nothing must be left. */
+/* Expect that no page is preserved after the restored index was destroyed. */
 void test_record_gone(struct kunit *test, struct test_record *rec)
 {
 	unsigned long pfn;
@@ -175,7 +175,7 @@ void test_record_gone(struct kunit *test, struct test_record *rec)
 	xa_destroy(&rec->pages);
 }
 
-/* Free a record that was refused or not read: it is KHO's, or nobody's. */
+/* Free a refused or unread record: preserved pages and pages taken over. */
 void test_record_reclaim(struct test_record *rec)
 {
 	unsigned long pfn;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: requests that are refused while a device is
- * preserved.
+ * KUnit tests of PCI live update: requests that the PCI core refuses for a
+ * preserved device.
  */
 
 #include <kunit/test.h>
@@ -85,7 +85,7 @@ static void refuse_preserve_renumber(struct kunit *test)
 	struct api_test *t = test->priv;
 	struct pci_bus *bus;
 
-	/* No other test has had incoming functions in this segment. */
+	/* In this segment no other test had incoming functions. */
 	model_init(&t->model, DOMAIN + 0x100);
 	api_scan_all(test);
 	bus = t->model.host->bus;
@@ -153,7 +153,7 @@ static void refuse_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_reset_bus(t->devs[PF]), -EBUSY);
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
 
-	/* The device goes on, although there is no struct pci_dev. */
+	/* The device keeps running without a struct pci_dev. */
 	api_remove_dev(t, PF);
 	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(bus), -EBUSY);
 
@@ -174,7 +174,7 @@ static void refuse_recovery(struct kunit *test)
 	api_expect_logged(test, "cannot be reset to recover from an error");
 }
 
-/* Bus mastering of functions that nobody takes over */
+/* Bus mastering of unfinished functions */
 
 static bool is_master(struct api_test *t, enum model_fn fn)
 {
@@ -200,7 +200,7 @@ static void stop_abandoned(struct kunit *test)
 	begin_masters(test);
 	api_scan_all(test);
 	api_finish(t, PF);
-	/* This one has no struct pci_dev when the last file is finished. */
+	/* Remove its struct pci_dev before the last file is finished. */
 	api_remove_dev(t, EP_A0);
 	for (int i = 0; i < NR_FUNCTIONS; i++)
 		KUNIT_EXPECT_TRUE(test, is_master(t, api_functions[i]));

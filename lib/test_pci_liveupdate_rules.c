@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: which bits of a preserved device software may
- * write, as an oracle for the guard, and a model that has all these registers.
+ * KUnit tests of PCI live update: an oracle for the guard, with the bits of a
+ * preserved device that software may write, and these registers for the model.
  *
- * Offsets and bits are written as numbers and taken from the PCI Express Base
- * Specification, Revision 6.0, so that they share nothing with the guard.
+ * Offsets and bits are numbers from the PCI Express Base Specification, Revision
+ * 6.0, so that the oracle shares no constant with the guard.
  */
 
 #include <linux/array_size.h>
@@ -20,7 +20,7 @@
 #define MSI_CAP		0x90
 #define MSIX_CAP	0xb0
 
-/* The PF has its SR-IOV capability at the beginning. */
+/* The PF has its SR-IOV capability at 0x100. */
 #define FIRST_EXT_CAP	0x100
 #define AER_CAP		0x180
 #define ACS_CAP		0x200
@@ -28,7 +28,7 @@
 #define PTM_CAP		0x280
 #define DPC_CAP		0x2c0
 
-/* Groups of registers; a function of the model has some of them. */
+/* Groups of registers. A function of the model has some of these groups. */
 enum rule_group {
 	TYPE0,
 	TYPE1,
@@ -78,7 +78,7 @@ static const u32 groups_of[NR_MODEL_FNS] = {
 };
 
 /**
- * struct rule - What software may do to some bits.
+ * struct rule - The class of some bits of a dword.
  * @group: &enum rule_group.
  * @where: Offset of a dword.
  * @class: &enum rule_class.
@@ -152,7 +152,7 @@ static const struct rule rules[] = {
 	{ DPC_RP, DPC_CAP + 0x0c, RULE_STATUS, 0xffffffff },
 };
 
-/* The bits of a class in the dword at @where. */
+/* Return the bits of a class in the dword at @where. */
 u32 rules_bits(enum model_fn fn, u16 where, enum rule_class class)
 {
 	u32 bits = 0;
@@ -166,7 +166,7 @@ u32 rules_bits(enum model_fn fn, u16 where, enum rule_class class)
 	return bits;
 }
 
-/* Each group is there on one bridge, and missing on another. */
+/* Return whether each group exists on one bridge and is missing on another. */
 bool rules_cover_bridges(void)
 {
 	u32 some = 0, all = ~0;
@@ -189,7 +189,7 @@ static bool has(enum model_fn fn, enum rule_group group)
 	return groups_of[fn] & BIT(group);
 }
 
-/* Put a capability at the head of the list. */
+/* Add a capability to the head of the list. */
 static void add_cap(u8 *cfg, u8 where, u8 id)
 {
 	cfg[where] = id;
@@ -260,7 +260,7 @@ static void add_ext_caps(enum model_fn fn, u8 *cfg)
 				   cfg + DPC_CAP + PCI_EXP_DPC_CAP);
 }
 
-/* Give the model the registers of the rules. They cannot be written yet. */
+/* Add the registers of the rules to the model, as read-only registers. */
 void rules_add_registers(struct model *model)
 {
 	model->no_services = true;
@@ -277,7 +277,7 @@ static u32 pattern(u16 where, u32 seed)
 	return (where + 0x9e37) * 0x9e3779b1u ^ seed;
 }
 
-/* Some of the bits that stay as they are found are set. */
+/* Set some of the bits that must stay as they were found. */
 void rules_set_adopted(struct model *model)
 {
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
@@ -294,8 +294,8 @@ void rules_set_adopted(struct model *model)
 
 /*
  * Make each bit writable, and fill the registers with a pattern that depends on
- * @seed. Only bus numbers stay, since cycles are routed by them, and bits that
- * act read as 0.
+ * @seed. Leave the bus numbers, which route the cycles, and let bits that act read
+ * as 0.
  */
 void rules_open_registers(struct model *model, enum model_fn fn, u32 seed)
 {
@@ -313,7 +313,7 @@ void rules_open_registers(struct model *model, enum model_fn fn, u32 seed)
 				   state->cfg + where);
 	}
 
-	/* A status bit is not a bit that can be written. */
+	/* Writing 1 clears a status bit. */
 	for (int i = 0; i < PCI_CFG_SPACE_EXP_SIZE; i++)
 		state->writable[i] &= ~state->rw1c[i];
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a write to a preserved device of the model is expected to do.
+ * The expected effect of a write to a preserved device of the model.
  */
 
 #ifndef _LIB_TEST_PCI_LIVEUPDATE_RULES_H
@@ -11,15 +11,15 @@
 #include "test_pci_liveupdate.h"
 
 /**
- * enum rule_class - What software may do to a bit of a preserved device.
- * @RULE_PASS:        It may write the bit of a closed bridge.
- * @RULE_ZERO:        The bit of a closed bridge acts, and is written as 0.
- * @RULE_SET:         It may set the bit of a closed bridge, and not clear it.
- * @RULE_STATUS:      It may clear the bit of a closed bridge by writing 1.
- * @RULE_KEPT_STATUS: The bit is cleared by writing 1, but not of a closed bridge.
+ * enum rule_class - The writes that the guard allows to a bit.
+ * @RULE_PASS:        Software may write the bit of a closed bridge.
+ * @RULE_ZERO:        The bit of a closed bridge acts; the guard writes it as 0.
+ * @RULE_SET:         Software may set the bit of a closed bridge, but not clear it.
+ * @RULE_STATUS:      Software may clear the bit of a closed bridge by writing 1.
+ * @RULE_KEPT_STATUS: Writing 1 clears the bit, unless the bridge is closed.
  * @RULE_ADOPTED:     The bit of an open device stays as it was found.
  *
- * All other bits of a closed bridge stay, and all bits of a closed function.
+ * No other bit of a closed bridge changes, and no bit of a closed function.
  */
 enum rule_class {
 	RULE_PASS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit tests of PCI live update: registers of the model that a kernel sets up,
- * and values that no kernel would leave as they are.
+ * with values that every kernel would change.
  */
 
 #include <linux/bitfield.h>
@@ -15,7 +15,7 @@
 #define MSI_CAP		0x90
 #define MSIX_CAP	0xb0
 
-/* The PF has its SR-IOV capability at the beginning. */
+/* The PF has its SR-IOV capability at 0x100. */
 #define EXT_CAPS	0x100
 #define AER_CAP		0x180
 #define ACS_CAP		0x200
@@ -23,11 +23,11 @@
 #define ATS_CAP		0x260
 
 /**
- * struct setting - A register, and what it holds while it is in use.
+ * struct setting - A register and its value while the device is in use.
  * @where:    Offset.
  * @size:     Size in bytes.
  * @writable: Bits that can be written.
- * @in_use:   What it holds.
+ * @in_use:   Its value.
  */
 struct setting {
 	u16 where;
@@ -42,18 +42,18 @@ static const struct setting common_settings[] = {
 	  PCI_COMMAND_INTX_DISABLE,
 	  PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
 	  PCI_COMMAND_INTX_DISABLE },
-	/* Not the interrupt that model_map_irq() says. */
+	/* Another interrupt than model_map_irq() returns. */
 	{ PCI_INTERRUPT_LINE, 2, 0x00ff, 0x0100 | (MODEL_IRQ + 1) },
 	/* PME# is enabled, in D0. */
 	{ PM_CAP + PCI_PM_CTRL, 2, 0x0103, PCI_PM_CTRL_PME_ENABLE },
 };
 
-/* Payloads of 256 bytes, and Extended Tags, error reporting and LTR off. */
+/* MPS of 256 bytes; Extended Tags, error reporting and LTR off. */
 static const struct setting pcie_settings[] = {
 	{ PCIE_CAP + PCI_EXP_DEVCTL, 2, 0x7fff,
 	  PCI_EXP_DEVCTL_PAYLOAD_256B | PCI_EXP_DEVCTL_RELAX_EN },
 	{ PCIE_CAP + PCI_EXP_DEVCTL2, 2, 0xffff, PCI_EXP_DEVCTL2_COMP_TIMEOUT },
-	/* ASPM L1 is on, and the reference clock is not known to be shared. */
+	/* ASPM L1 on, Common Clock Configuration off. */
 	{ PCIE_CAP + PCI_EXP_LNKCTL, 2, 0x0fdf, PCI_EXP_LNKCTL_ASPM_L1 },
 	{ AER_CAP + PCI_ERR_UNCOR_MASK, 4, 0xffffffff, PCI_ERR_UNC_POISON_TLP },
 	{ AER_CAP + PCI_ERR_COR_MASK, 4, 0xffffffff, PCI_ERR_COR_ADV_NFAT },
@@ -68,12 +68,12 @@ static const struct setting function_settings[] = {
 	{ MSIX_CAP + PCI_MSIX_FLAGS, 2,
 	  PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL,
 	  PCI_MSIX_FLAGS_ENABLE },
-	/* As in no root port of the model. */
+	/* Unlike the root ports of the model. */
 	{ PCIE_CAP + PCI_EXP_LNKCTL, 2, 0x0fdf,
 	  PCI_EXP_LNKCTL_ASPM_L1 | PCI_EXP_LNKCTL_RCB },
 };
 
-/* ACS as somebody else set it, and SERR# off. A port driver uses INTx. */
+/* ACS as the previous kernel set it, and SERR# off. A port driver uses INTx. */
 static const struct setting bridge_settings[] = {
 	{ PCI_COMMAND, 2,
 	  PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
@@ -81,7 +81,7 @@ static const struct setting bridge_settings[] = {
 	  PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER },
 	{ ACS_CAP + PCI_ACS_CTRL, 2, 0x7f, PCI_ACS_TB },
 	{ PCI_BRIDGE_CONTROL, 2, 0xffff, PCI_BRIDGE_CTL_PARITY },
-	/* Windows from 0 on, which look as if they were not implemented. */
+	/* Windows at 0, which look unimplemented. */
 	{ PCI_IO_BASE, 2, 0xf0f0, 0 },
 	{ PCI_PREF_MEMORY_BASE, 4, 0xfff0fff0, 0 },
 };
@@ -99,7 +99,7 @@ static bool is_pcie(const struct model_state *state)
 	return state->cfg[PCIE_CAP] == PCI_CAP_ID_EXP;
 }
 
-/* Call @set for each register that applies, of each function. */
+/* Call @set for each register of each function. */
 static void for_settings(struct model *model,
 			 void (*set)(struct model_state *state,
 				     const struct setting *setting))
@@ -146,7 +146,7 @@ static void add_capabilities(struct model_state *state, bool bridge)
 	cfg[PM_CAP] = PCI_CAP_ID_PM;
 	put_unaligned_le16(3 | PCI_PM_CAP_PME_D0, cfg + PM_CAP + PCI_PM_PMC);
 
-	/* A port would set up its own. */
+	/* The port driver would set up MSI of a port. */
 	if (bridge || !is_pcie(state))
 		return;
 
@@ -184,12 +184,12 @@ static void add_pcie_capabilities(struct model_state *state, bool sriov)
 	put_unaligned_le16(0x7f, cfg + ACS_CAP + PCI_ACS_CAP);
 	put_unaligned_le32(PCI_PTM_CAP_REQ | PCI_PTM_CAP_RES | PCI_PTM_CAP_ROOT,
 			   cfg + PTM_CAP + PCI_PTM_CAP);
-	/* Correctable errors that somebody is to see. */
+	/* A correctable error that the owner has not read yet. */
 	cfg[AER_CAP + PCI_ERR_COR_STATUS] = PCI_ERR_COR_RCVR;
 	state->rw1c[AER_CAP + PCI_ERR_COR_STATUS] = 0xff;
 }
 
-/* Give the functions the registers that a kernel sets up, as after power-on. */
+/* Add the registers that a kernel sets up, with their values after power-on. */
 void model_add_settings(struct model *model)
 {
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
@@ -204,11 +204,11 @@ void model_add_settings(struct model *model)
 	for_settings(model, set_writable);
 }
 
-/* Set these registers to what their owners use. */
+/* Set these registers to the values that their owners use. */
 void model_put_in_use(struct model *model)
 {
 	for_settings(model, set_in_use);
-	/* ARI Forwarding, although nothing below has use for it. */
+	/* ARI Forwarding, although no device below needs it. */
 	model->fns[RP_B].cfg[PCIE_CAP + PCI_EXP_DEVCTL2] |=
 		PCI_EXP_DEVCTL2_ARI;
 }
