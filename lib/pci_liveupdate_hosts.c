@@ -6,16 +6,14 @@
 /**
  * DOC: PCI live update test hosts
  *
- * pci_liveupdate_hosts=SEGMENTS,FUNCTIONS on the command line makes SEGMENTS
- * host bridges, in segments from 0001 on, with FUNCTIONS functions shared out
- * among them. They are found at boot, in the kernel before a live update and in
- * the one after it, as hardware would be: what answers depends on nothing but
- * the command line.
+ * pci_liveupdate_hosts=SEGMENTS,FUNCTIONS on the command line adds SEGMENTS host
+ * bridges, in segments from 0001 on, with FUNCTIONS functions distributed over
+ * them. The kernel finds them at boot, before a live update and after it, like
+ * hardware: they depend only on the command line.
  *
- * Below each host bridge there are conventional bridges with one full bus each,
- * so that enumeration and preservation have something above each function. A
- * register is worked out when it is read, and what is written goes nowhere, so
- * that nothing but struct pci_dev takes memory. There are no BARs.
+ * Each host bridge has conventional bridges below, with one full bus each, so
+ * that each function has a bridge above. Reads compute the value of a register,
+ * and writes are ignored, so only struct pci_dev takes memory. There are no BARs.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: test hosts: " fmt
@@ -45,12 +43,12 @@
 /* A bus has 32 slots with 8 functions each. */
 #define HOSTS_PER_BUS		256
 
-/* Bus 00 has the bridges, and each of them has one of the other 255 buses. */
+/* Bus 00 has the bridges, each with one of the other 255 buses below. */
 #define HOSTS_PER_SEGMENT	(255 * HOSTS_PER_BUS)
 
 /**
  * struct hosts_segment - A host bridge.
- * @sysdata:      What the architecture wants to find behind a bus; first.
+ * @sysdata:      The sysdata of the architecture for a bus; first.
  * @nr_functions: Number of functions below it.
  */
 struct hosts_segment {
@@ -91,7 +89,7 @@ static u32 function_register(int where)
 	}
 }
 
-/* Bus numbers are those that firmware would give. */
+/* Number the buses as firmware would. */
 static u32 bridge_register(u8 devfn, int where)
 {
 	u8 secondary = devfn + 1;
@@ -106,7 +104,7 @@ static u32 bridge_register(u8 devfn, int where)
 	case PCI_PRIMARY_BUS:
 		return secondary << 16 | secondary << 8;
 	case PCI_MEMORY_BASE:
-		/* The limit is below the base: nothing is forwarded. */
+		/* Close the window: its limit is below its base. */
 		return 0xfff0;
 	default:
 		return 0;
@@ -159,7 +157,7 @@ static int collect(struct pci_dev *dev, void *data)
 	return 0;
 }
 
-/* It stays until reboot, as hardware does. */
+/* Add a host bridge, which stays until reboot as hardware does. */
 static int __init scan_segment(u32 domain, unsigned int nr_functions)
 {
 	struct hosts_segment *segment;
@@ -225,9 +223,9 @@ static int __init scan_all(struct pci_liveupdate_hosts *hosts,
 }
 
 /*
- * The PCI core has a line for each device. On a serial console these would take
- * longer than all the rest; they are in the log all the same. Which lines are
- * printed is decided when they are printed.
+ * The PCI core prints a line for each device. On a serial console these lines would
+ * take longer than the enumeration, so keep them in the log only. The console level
+ * applies when a line is printed.
  */
 static int __init scan_quietly(struct pci_liveupdate_hosts *hosts,
 			       unsigned int nr_segments,
@@ -286,7 +284,7 @@ static int __init hosts_alloc(struct pci_liveupdate_hosts *hosts)
 	return 0;
 }
 
-/* Like any host bridge with a driver, and before absent devices are counted. */
+/* After drivers of other host bridges, and before absent devices are counted. */
 static int __init hosts_init(void)
 {
 	struct pci_liveupdate_hosts *hosts = &pci_liveupdate_hosts;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Many PCI functions made of software, and what a live update of them costs.
+ * PCI functions made of software, to measure a live update of many functions.
  */
 
 #ifndef _LIB_PCI_LIVEUPDATE_HOSTS_H
@@ -11,7 +11,7 @@
 struct pci_dev;
 
 /**
- * struct pci_liveupdate_hosts - What is below the host bridges made of software.
+ * struct pci_liveupdate_hosts - The devices below the test hosts.
  * @nr_segments:  Number of host bridges, each with a segment of its own.
  * @nr_functions: Number of functions.
  * @nr_bridges:   Number of bridges above them.

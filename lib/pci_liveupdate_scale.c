@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What PCI live update costs for the functions of the test hosts.
+ * Measure PCI live update with the functions of the test hosts.
  */
 
 /**
  * DOC: PCI live update at scale
  *
- * One file stands for all functions of the test hosts: when LUO preserves it
- * they are all preserved, and when LUO finishes it they are all finished. So LUO
- * has one file to carry, and what the calls of the PCI core cost can be told
- * from what LUO costs for each file. /sys/kernel/debug/pci_liveupdate_scale has:
+ * One file represents all functions of the test hosts: LUO preserves and finishes
+ * all functions with this file. This separates the cost of the calls of the PCI
+ * core from the cost of LUO for each file. In /sys/kernel/debug/pci_liveupdate_scale:
  *
  * all
- *   that file;
+ *   This file.
  * threads
- *   with how many threads the calls are made. With more than one the first
- *   half of the functions is done by one thread and the second half by all, so
- *   that the same run tells both;
+ *   The number of threads that make the calls. With several threads, one thread
+ *   handles the first half of the functions and all threads handle the second
+ *   half, so that one run measures both.
  * check
- *   reading it asks for each function and bridge whether it is preserved, and
- *   says for how many it is;
+ *   Reading it counts the preserved functions and bridges.
  * report
- *   what was measured since boot, a value a line. A line that begins with
- *   "call" has: the call, the number of threads, of calls, and nanoseconds.
+ *   The measurements since boot, one for each line. A line that begins with
+ *   "call" has the call, the number of threads, of calls, and the nanoseconds.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: scale: " fmt
@@ -67,7 +65,7 @@ static const char * const call_names[] = {
 	[CALL_FINISH] = "finish",
 };
 
-/* What the calls of one kind took, by one thread and by several. */
+/* The duration of the calls of one kind, by one thread and by several. */
 struct scale_cost {
 	unsigned int threads;
 	unsigned int calls;
@@ -79,7 +77,7 @@ static u64 hooks_ns;
 static u64 uevents_ns;
 static u32 scale_threads = 1;
 
-/* Serializes checks, which may be read by anybody at any time. */
+/* Serializes readers of the check file. */
 static DEFINE_MUTEX(scale_lock);
 
 /* Making calls */
@@ -104,13 +102,13 @@ static int make_call(enum scale_call call, struct pci_dev *dev)
 
 /**
  * struct scale_work - A thread's share of the functions.
- * @call:  What is called.
+ * @call:  The call.
  * @first: Its first function; each thread takes every @step-th one.
  * @last:  One behind the last function of all threads.
  * @step:  Number of threads.
  * @err:   The first error.
- * @start: What it waits for.
- * @done:  What it completes.
+ * @start: Completed when the thread may begin.
+ * @done:  Completed when the thread is done.
  */
 struct scale_work {
 	enum scale_call call;
@@ -142,7 +140,7 @@ static int thread_fn(void *data)
 	return 0;
 }
 
-/* Returns with @nr or fewer threads done; they all get to see @start. */
+/* Start @nr threads and wait for them, even if some cannot be created. */
 static int run_threads(struct scale_work *works, unsigned int nr,
 		       struct completion *start, u64 *ns)
 {
@@ -236,7 +234,7 @@ static bool scale_can_preserve(struct liveupdate_file_handler *handler,
 	return file->f_op == &all_fops;
 }
 
-/* Only some of them may be preserved when there was an error. */
+/* After an error only some functions are preserved. */
 static void unpreserve_some(void)
 {
 	for (unsigned int i = 0; i < pci_liveupdate_hosts.nr_functions; i++) {
@@ -284,9 +282,8 @@ static int scale_retrieve(struct liveupdate_file_op_args *args)
 }
 
 /*
- * Each function that is finished has a uevent, which takes the driver core longer
- * than all the rest. Have one more, right after it, to tell the one from the
- * other.
+ * Finishing a function sends a uevent, which takes most of the time. Send another
+ * uevent afterwards, to measure its share.
  */
 static void finish_with_uevents(void)
 {
@@ -344,8 +341,8 @@ static struct liveupdate_file_handler scale_handler = {
 /* Enumeration */
 
 /*
- * The calls that enumeration makes for a device. Each of them may be made again.
- * Reading BARs is left out: without these calls they are read as well.
+ * Repeat the calls that enumeration makes for a device. Leave reading the BARs out,
+ * as enumeration without PCI live update reads them too.
  */
 static void call_hooks(struct pci_dev *dev)
 {
@@ -356,7 +353,7 @@ static void call_hooks(struct pci_dev *dev)
 	if (dev->hdr_type != PCI_HEADER_TYPE_BRIDGE)
 		return;
 
-	/* Each of two passes. */
+	/* Enumeration scans a bridge in two passes. */
 	for (int pass = 0; pass < 2; pass++)
 		pci_liveupdate_find_bus_numbers(dev, pass, &first, &last);
 	pci_liveupdate_bus_scanned(dev->subordinate);
@@ -443,7 +440,7 @@ static int __init scale_register_handler(void)
 	return err;
 }
 
-/* After the test hosts have been enumerated. */
+/* Runs after the enumeration of the test hosts. */
 static int __init scale_init(void)
 {
 	struct dentry *dir;
@@ -458,7 +455,7 @@ static int __init scale_init(void)
 		return err;
 
 	dir = debugfs_create_dir("pci_liveupdate_scale", NULL);
-	/* It has to be told from other files by its operations. */
+	/* Its file operations distinguish this file from others. */
 	debugfs_create_file_unsafe("all", 0600, dir, NULL, &all_fops);
 	debugfs_create_u32("threads", 0600, dir, &scale_threads);
 	debugfs_create_file("check", 0400, dir, NULL, &check_fops);

@@ -29,7 +29,7 @@ static void kexec_ends(void *unused)
 	pci_liveupdate_handing_over = false;
 }
 
-/* All functions can master the bus, and EP_A0 is preserved for the next kernel. */
+/* Begin a kexec with EP_A0 preserved and bus mastering enabled everywhere. */
 static void begin_kexec(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -42,7 +42,7 @@ static void begin_kexec(struct kunit *test)
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
 
-	/* Only in a live update. */
+	/* Outside of a kexec, bus mastering can be disabled. */
 	pci_clear_master(t->devs[EP_A0]);
 	KUNIT_EXPECT_FALSE(test, command(t, EP_A0) & PCI_COMMAND_MASTER);
 	pci_set_master(t->devs[EP_A0]);
@@ -52,7 +52,7 @@ static void begin_kexec(struct kunit *test)
 	kexec_in_progress = true;
 }
 
-/* As pci_device_shutdown() does. Only the functions in @want can master then. */
+/* Disable bus mastering like pci_device_shutdown(), and expect it on for @want. */
 static void end_kexec(struct kunit *test, unsigned long want)
 {
 	struct api_test *t = test->priv;
@@ -85,7 +85,7 @@ static int call_reboot_notifier(void)
 	return nb->notifier_call(nb, SYS_RESTART, NULL);
 }
 
-/* There is no image, so that no record is handed over. */
+/* Without a loaded image no record is handed over. */
 static void clear_master_without_record(struct kunit *test)
 {
 	if (kexec_image)
@@ -98,7 +98,7 @@ static void clear_master_without_record(struct kunit *test)
 	end_kexec(test, 0);
 }
 
-/* A reboot that is no kexec is none of its business. */
+/* The notifier ignores a reboot without kexec. */
 static void clear_master_for_reboot(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -121,7 +121,7 @@ static void keep_master_incoming(struct kunit *test)
 	api_live_update(test);
 	api_scan_all(test);
 
-	/* A bridge begins to master for a device below, and does not end. */
+	/* Bus mastering of a preserved bridge can be enabled, but not disabled. */
 	pci_set_master(t->devs[RP_B]);
 	pci_clear_master(t->devs[RP_B]);
 	KUNIT_EXPECT_TRUE(test, command(t, RP_B) & PCI_COMMAND_MASTER);
@@ -163,7 +163,7 @@ static void model_driver_ends(void *unused)
 	model_driver.liveupdate_aware = false;
 }
 
-/* A driver that matches EP_A0 and EP_A1. */
+/* Register a driver for EP_A0 and EP_A1. */
 static void register_model_driver(struct kunit *test, bool aware)
 {
 	model_driver.liveupdate_aware = aware;
@@ -179,7 +179,7 @@ static void live_update_with_driver(struct kunit *test, bool aware)
 	api_scan_all(test);
 }
 
-/* A work item of the kernel binds drivers. */
+/* Wait for a work item to bind the driver. */
 static void expect_bound_soon(struct kunit *test, enum model_fn fn)
 {
 	struct api_test *t = test->priv;
@@ -196,14 +196,14 @@ static void bind_unaware(struct kunit *test)
 	live_update_with_driver(test, false);
 	KUNIT_EXPECT_NULL(test, t->devs[EP_A0]->driver);
 	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A1]->driver, &model_driver);
-	/* Nor does it bind later. */
+	/* Attaching it does not bind it either. */
 	KUNIT_EXPECT_EQ(test, device_attach(&t->devs[EP_A0]->dev), 0);
 
 	api_finish(t, EP_A0);
 	expect_bound_soon(test, EP_A0);
 }
 
-/* The same for a function that is not finished when the last file is. */
+/* The driver binds to an unfinished function after the last finish. */
 static void bind_abandoned(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -214,7 +214,7 @@ static void bind_abandoned(struct kunit *test)
 	expect_bound_soon(test, EP_A0);
 }
 
-/* User space decides. */
+/* A driver override by user space binds the driver. */
 static void bind_overridden(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -235,7 +235,7 @@ static void bind_aware(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
 }
 
-/* The driver that is bound when the last file is finished goes on with DMA. */
+/* A bound driver keeps bus mastering when the last file is finished. */
 static void keep_master_of_bound(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -278,13 +278,13 @@ static void keep_power(struct kunit *test)
 	api_finish(t, PF);
 	KUNIT_EXPECT_EQ(test, usage(t->devs[PF]), before);
 
-	/* And what nobody finishes is let go as well. */
+	/* Finishing the last file drops the reference of an unfinished function. */
 	KUNIT_EXPECT_EQ(test, usage(t->devs[EP_A0]), before + 1);
 	api_finish_flb(test);
 	KUNIT_EXPECT_EQ(test, usage(t->devs[EP_A0]), before);
 }
 
-/* A function in D3hot is not woken up by being enumerated. */
+/* The scan does not wake a function in D3hot. */
 static void keep_power_state(struct kunit *test)
 {
 	const u16 pmcsr = 0x80 + PCI_PM_CTRL;
@@ -303,7 +303,7 @@ static void keep_power_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[pmcsr],
 			(__force u8)PCI_D3hot);
 
-	/* But its driver may. */
+	/* Its driver may wake it. */
 	register_model_driver(test, true);
 	KUNIT_ASSERT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
 	pci_set_power_state(t->devs[EP_A0], PCI_D0);

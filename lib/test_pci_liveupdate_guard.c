@@ -2,8 +2,8 @@
 /*
  * KUnit tests of PCI live update: the guard of configuration writes.
  *
- * Each write is compared with what test_pci_liveupdate_rules.c says, bit by bit,
- * in each state that a device can be in.
+ * Compare each write with the rules of test_pci_liveupdate_rules.c, bit by bit, in
+ * each state of a device.
  */
 
 #include <kunit/test.h>
@@ -33,24 +33,24 @@ static unsigned int nr_writes = 1000000;
 module_param(nr_writes, uint, 0444);
 MODULE_PARM_DESC(nr_writes, "Number of random writes");
 
-/* Behind the last register that the guard knows. */
+/* The end of the registers that the guard knows. */
 #define REGISTERS_END	0x340
 
-/* A case that goes wrong goes wrong often. */
+/* A wrong rule makes many writes fail, so print only the first ones. */
 #define MAX_FAILURES	8
 
 /**
  * struct guard_test - State of a test, besides struct api_test.
- * @saved:      The functions as they are when nothing is tested.
- * @is_open:    Whether their registers are open to the test.
+ * @saved:      The registers outside of tests of writes.
+ * @is_open:    The test may write all registers.
  * @unfinished: Functions that the previous kernel preserved.
- * @adopted:    Devices that it preserved.
+ * @adopted:    Devices that the previous kernel preserved.
  * @outgoing:   Devices that are preserved for the next kernel.
  * @bound:      Functions that have a driver.
- * @adopted_cfg: What @adopted held then.
- * @writes:     Number of writes until now.
- * @blocked:    Number of those that were refused and would change something.
- * @failures:   Number of those that went wrong.
+ * @adopted_cfg: Registers of @adopted when they were adopted.
+ * @writes:     Number of writes so far.
+ * @blocked:    Number of refused writes that would have changed something.
+ * @failures:   Number of writes with a wrong result.
  */
 struct guard_test {
 	struct model_state saved[NR_MODEL_FNS];
@@ -75,16 +75,16 @@ enum write_by {
 };
 
 /**
- * struct guard_write - A write, and what it is expected to do.
+ * struct guard_write - A write and its expected effect.
  * @fn:      The function.
- * @by:      Who writes.
+ * @by:      The writer.
  * @where:   Offset.
  * @size:    Size in bytes.
  * @val:     Value.
- * @new:     What the register is to hold.
- * @ret:     What is to be returned.
- * @blocked: Whether the write is to be counted as refused.
- * @cycle:   Whether a write cycle is to reach the function.
+ * @new:     The expected value of the register.
+ * @ret:     The expected return value.
+ * @blocked: The write is expected to be counted as refused.
+ * @cycle:   A write cycle is expected to reach the function.
  */
 struct guard_write {
 	enum model_fn fn;
@@ -116,14 +116,14 @@ static u32 get_register(const u8 *cfg, int where, int size)
 	return val;
 }
 
-/* The bits of a class that a write is about. */
+/* Return the bits of a class in the register of a write. */
 static u32 write_bits(const struct guard_write *write, enum rule_class class)
 {
 	return rules_bits(write->fn, write->where & ~3, class) >>
 	       8 * (write->where & 3) & GENMASK(8 * write->size - 1, 0);
 }
 
-/* What a register that is not guarded holds after a write. */
+/* Return the value of an unguarded register after a write. */
 static u32 plain_write(const struct guard_write *write, u32 old)
 {
 	u32 status = write_bits(write, RULE_STATUS) |
@@ -132,7 +132,7 @@ static u32 plain_write(const struct guard_write *write, u32 old)
 	return (write->val & ~status) | (old & ~write->val & status);
 }
 
-/* What it holds if the rules are followed; @pass gets the bits they leave alone. */
+/* Return the value of a guarded register after a write, and the bits that pass. */
 static u32 ruled_write(const struct guard_write *write, u32 old, u32 *pass)
 {
 	u32 all = GENMASK(8 * write->size - 1, 0);
@@ -170,11 +170,11 @@ static void expect_write(struct guard_write *write, u32 old)
 	write->ret = 0;
 
 	if (write->by == BY_USER) {
-		/* A field that was reset gets its adopted value, not a third one. */
+		/* A reset field may get its adopted value again, but no other value. */
 		if (!fn_is_closed(write->fn) && (plain ^ old) & ~pass &&
 		    (plain ^ ruled) & ~pass)
 			write->blocked = true;
-		/* As a whole, or not at all. */
+		/* A write by user space passes as a whole or not at all. */
 		if (fn_is_closed(write->fn) && model_is_bridge(write->fn))
 			pass |= write_bits(write, RULE_SET);
 		write->cycle = pass && !write->blocked;
@@ -186,7 +186,7 @@ static void expect_write(struct guard_write *write, u32 old)
 	}
 }
 
-/* The scan was refused writes as well: count from now on. */
+/* Reset the counts of refused writes, as the scan was refused some too. */
 static void reset_blocked(struct api_test *t)
 {
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
@@ -230,7 +230,7 @@ static unsigned int count_write_cycles(struct model *model)
 	return n;
 }
 
-/* Do a write, compare it with the oracle, and put the register back. */
+/* Do a write, compare it with the oracle, and restore the register. */
 static void check_write(struct kunit *test, enum model_fn fn, enum write_by by,
 			int where, int size, u32 val)
 {
@@ -285,7 +285,7 @@ static void check_register(struct kunit *test, enum model_fn fn,
 	check_write(test, fn, by, where, size, ~0);
 }
 
-/* Number of writes that check_registers() does. */
+/* Return the number of writes of check_registers(). */
 static unsigned int count_writes(int end)
 {
 	return end * (8 + 3) + end / 2 * (16 + 3) + end / 4 * (32 + 3);
@@ -413,7 +413,7 @@ static void begin_finished(struct kunit *test)
 	finish_all(test);
 }
 
-/* A function of the previous kernel that is handed over to the next one. */
+/* Preserve functions of the previous kernel for the next kernel too. */
 static void begin_handed_over_again(struct kunit *test)
 {
 	begin_bound(test);
@@ -425,10 +425,10 @@ static void begin_handed_over_again(struct kunit *test)
 }
 
 /**
- * struct guard_state - A state that all devices are in.
+ * struct guard_state - A state of all devices.
  * @name:   Name of the case.
- * @begin:  Gets there.
- * @closed: Whether all bridges are closed.
+ * @begin:  Brings the devices into this state.
+ * @closed: All bridges are closed.
  */
 struct guard_state {
 	const char *name;
@@ -448,7 +448,7 @@ static const struct guard_state guard_states[] = {
 
 KUNIT_ARRAY_PARAM_DESC(guard_state, guard_states, name);
 
-/* Registers that are open to the test, and hold @pattern. */
+/* Let the test write all registers, and fill them with @pattern. */
 static void open_registers(struct api_test *t, u32 pattern)
 {
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
@@ -463,7 +463,7 @@ static void save_registers(struct api_test *t)
 	memcpy(guard_test->saved, t->model.fns, sizeof(guard_test->saved));
 }
 
-/* The devices as the kernel expects them. */
+/* Restore the registers that the kernel expects. */
 static void close_registers(struct api_test *t)
 {
 	memcpy(t->model.fns, guard_test->saved, sizeof(guard_test->saved));
@@ -482,7 +482,7 @@ static void guard_rules(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rules_cover_bridges());
 }
 
-/* Each bit of each register in each state, set and clear. */
+/* Set and clear each bit of each register in each state. */
 static void guard_bits(struct kunit *test)
 {
 	const struct guard_state *state = test->param_value;
@@ -512,12 +512,12 @@ static void guard_bits(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, guard_test->writes, writes);
 	KUNIT_EXPECT_EQ(test, guard_test->failures, 0);
-	/* The oracle refuses something, if there is something to refuse. */
+	/* The oracle refuses some writes in each state with a guard. */
 	KUNIT_EXPECT_EQ(test, guard_test->blocked > 0,
 			guard_test->adopted || pci_liveupdate_handing_over);
 }
 
-/* Registers that no rule is about: all 4 KiB. */
+/* Write all 4 KiB, including registers without a rule. */
 static void guard_all_registers(struct kunit *test)
 {
 	unsigned long all = api_with_bridges(ALL_FUNCTIONS);
@@ -540,7 +540,7 @@ static void guard_all_registers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, guard_test->failures, 0);
 }
 
-/* A byte, a word or a dword that holds all ones is not an absent device. */
+/* A register with all ones must not pass for an absent device. */
 static void guard_all_ones(struct kunit *test)
 {
 	unsigned long all = api_with_bridges(ALL_FUNCTIONS);
@@ -568,7 +568,7 @@ static void guard_all_ones(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, guard_test->failures, 0);
 }
 
-/* A device that does not answer. */
+/* The device is absent. */
 static void guard_absent(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -634,7 +634,7 @@ static void guard_unaligned(struct kunit *test)
 	close_registers(t);
 }
 
-/* A reset of a function by its bus, which only begin_bus_reset() allows. */
+/* Reset a function by its bus, which only begin_bus_reset() allows. */
 static void guard_reset(struct kunit *test)
 {
 	const int where = PCI_BRIDGE_CONTROL;
@@ -647,7 +647,7 @@ static void guard_reset(struct kunit *test)
 	open_registers(t, 0);
 	bridge = t->devs[RP_B];
 	cfg = t->model.fns[RP_B].cfg;
-	/* The Discard Timer Status is set, and the bit for the reset is not. */
+	/* Discard Timer Status is set, Secondary Bus Reset is clear. */
 	cfg[where] = 0x2a;
 	cfg[where + 1] = 0xf5;
 
@@ -665,7 +665,7 @@ static void guard_reset(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(PCI_DEV_LIVEUPDATE_RESETTING,
 					  &bridge->priv_flags));
 
-	/* Nothing else passes. */
+	/* No other write passes. */
 	set_bit(PCI_DEV_LIVEUPDATE_RESETTING, &bridge->priv_flags);
 	for (int i = 0; i < REGISTERS_END; i += 4) {
 		if (i != (where & ~3))
@@ -674,7 +674,7 @@ static void guard_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, guard_test->failures, 0);
 	clear_bit(PCI_DEV_LIVEUPDATE_RESETTING, &bridge->priv_flags);
 
-	/* Nor is there a reset of a function with a type 0 header. */
+	/* A function with a type 0 header has no bus to reset. */
 	set_bit(PCI_DEV_LIVEUPDATE_RESETTING, &t->devs[PF]->priv_flags);
 	for (int i = 0; i < REGISTERS_END; i += 4)
 		check_register(test, PF, BY_KERNEL, i, 4);
@@ -683,7 +683,7 @@ static void guard_reset(struct kunit *test)
 	close_registers(t);
 }
 
-/* INTx Disable, which another function of the core writes. */
+/* pci_check_and_set_intx_mask() writes INTx Disable by itself. */
 static void guard_intx(struct kunit *test)
 {
 	const u8 disable = PCI_COMMAND_INTX_DISABLE >> 8;
@@ -712,7 +712,7 @@ static void guard_intx(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_blocked(dev), 2);
 	KUNIT_EXPECT_EQ(test, count_write_cycles(&t->model), 0);
 
-	/* Once it is finished, the same is done. */
+	/* The function is finished, so INTx Disable can be written. */
 	close_registers(t);
 	api_finish(t, EP_ROOT);
 	open_registers(t, 0);
@@ -740,7 +740,7 @@ static void change_binding(struct kunit *test, enum model_fn fn)
 	note_bound(t);
 }
 
-/* Drivers that may bind to a finished function do so after a while. */
+/* Finish a function, and wait for its driver to bind. */
 static void finish_one(struct kunit *test, enum model_fn fn)
 {
 	struct api_test *t = test->priv;
@@ -756,7 +756,7 @@ static void finish_one(struct kunit *test, enum model_fn fn)
 	guard_test->unfinished &= ~BIT(fn);
 }
 
-/* The devices are well while their state changes. */
+/* Restore the registers while the state of a function changes. */
 static void change_state(struct kunit *test, struct rnd_state *rnd, bool finish)
 {
 	enum model_fn fn = api_functions[prandom_u32_state(rnd) % NR_FUNCTIONS];

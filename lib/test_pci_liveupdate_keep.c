@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: what the next kernel keeps its hands off.
+ * KUnit tests of PCI live update: registers and bus numbers that the next kernel
+ * leaves alone.
  *
- * Each case has its counterpart: without a live update the same is changed.
+ * Each test has a counterpart without a live update, where the kernel changes them.
  */
 
 #include <kunit/test.h>
@@ -17,16 +18,16 @@
 
 #include "test_pci_liveupdate_api.h"
 
-/* No other test has incoming functions in these segments. */
+/* No other test has incoming functions in the segments after this one. */
 #define ODD_DOMAIN	0x4321
 
 static const unsigned long all_functions = BIT(EP_A0) | BIT(EP_A1) |
 					   BIT(EP_CONV) | BIT(PF) | BIT(EP_ROOT);
 
 /**
- * struct changed_register - A register that a kernel changes when it starts.
+ * struct changed_register - A register that the kernel changes during the scan.
  * @name:  Name of the case.
- * @fn:    A function that has it.
+ * @fn:    A function with this register.
  * @where: Its offset.
  */
 struct changed_register {
@@ -75,7 +76,7 @@ static void start_log(struct kunit *test)
 	t->model.nr_log = 0;
 }
 
-/* The first access at or after @i that changed a bit of @fn. */
+/* Return the first access from @i on that changed a bit of @fn. */
 static const struct model_access *next_change(struct api_test *t,
 					      enum model_fn fn, unsigned int *i)
 {
@@ -92,7 +93,7 @@ static const struct model_access *next_change(struct api_test *t,
 	return NULL;
 }
 
-/* First kernel, live update, and the scan of the second kernel, logged. */
+/* Live update with all functions, and log the first scan after it. */
 static void logged_live_update(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -129,7 +130,7 @@ static void keep_registers(struct kunit *test)
 	api_expect_incoming(test, all_functions);
 }
 
-/* Without a live update each of the registers is changed. */
+/* Without a live update the scan changes each of the registers. */
 static void change_registers(struct kunit *test)
 {
 	const struct changed_register *want = test->param_value;
@@ -149,7 +150,7 @@ static void change_registers(struct kunit *test)
 	KUNIT_FAIL(test, "%03x was not changed", want->where);
 }
 
-/* Sizes that come from the record are those of the BARs. */
+/* The sizes in the record are those of the BARs. */
 static void keep_sizes(struct kunit *test)
 {
 	unsigned long all = api_with_bridges(all_functions);
@@ -175,12 +176,12 @@ static void keep_sizes(struct kunit *test)
 	}
 }
 
-/* What was found out of INTx comes over, and is not tried out again. */
+/* Take from the record whether INTx Disable works, instead of trying it. */
 static void keep_intx_broken(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 
-	/* In the model as it is, INTx Disable cannot be written. */
+	/* Without its settings, INTx Disable of the model is read-only. */
 	api_live_update_all(test);
 	KUNIT_EXPECT_TRUE(test, t->devs[EP_A0]->broken_intx_masking);
 	api_finish_flb(test);
@@ -215,7 +216,7 @@ static bool update_touches(struct api_test *t)
 	return was_changed(t, EP_A0);
 }
 
-/* There is no room, so that an attempt fails. */
+/* No memory is free, so assigning the BAR would fail. */
 static bool assign_touches(struct api_test *t)
 {
 	return pci_assign_resource(t->devs[EP_A0], 2);
@@ -232,7 +233,7 @@ static bool release_touches(struct api_test *t)
 	struct resource room = DEFINE_RES_MEM(0, 0);
 	bool touched;
 
-	/* Only what has a place can be released from it. */
+	/* A resource must be assigned before it can be released. */
 	room.end = res->end;
 	res->flags &= ~IORESOURCE_UNSET;
 	if (WARN_ON(request_resource(&room, res)))
@@ -249,14 +250,14 @@ static bool resize_touches(struct api_test *t)
 	return pci_resize_resource(t->devs[EP_A0], 2, 1, 0) != -EBUSY;
 }
 
-/* There is no place for the window, so that it is closed. */
+/* No memory is free for the window, so the PCI core would close it. */
 static bool window_touches(struct api_test *t)
 {
 	pci_claim_bridge_resource(t->devs[RP_B], PCI_BRIDGE_PREF_MEM_WINDOW);
 	return was_changed(t, RP_B);
 }
 
-/* As for a link that does not come up at 5 GT/s. */
+/* Retrain a link that does not come up at 5 GT/s. */
 static bool retrain_touches(struct api_test *t)
 {
 	struct model_state *state = &t->model.fns[RP_B];
@@ -275,7 +276,7 @@ static bool retrain_touches(struct api_test *t)
 /**
  * struct late_call - A call that touches a device, unless it is preserved.
  * @name:    Name of the case.
- * @touches: Whether it did.
+ * @touches: Makes the call, and returns whether it touched the device.
  */
 struct late_call {
 	const char *name;
@@ -317,7 +318,7 @@ static void change_by_late_calls(struct kunit *test)
 
 /* Bus numbers */
 
-/* RP_ACS as a bridge that was just plugged in. */
+/* Make RP_ACS a bridge without bus numbers, as after hotplug. */
 static void plug_in_bridge(struct api_test *t)
 {
 	model_set_buses(&t->model, RP_ACS, 0, 0);
@@ -333,7 +334,7 @@ static u8 subordinate(struct api_test *t, enum model_fn fn)
 	return t->model.fns[fn].cfg[PCI_SUBORDINATE_BUS];
 }
 
-/* The PF does DMA as bus 8, although the root port above was not found. */
+/* Don't reuse bus 8, as the PF still does DMA from there below an absent port. */
 static void keep_numbers_of_absent(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -356,7 +357,7 @@ static void take_numbers_of_absent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_ACS), 8);
 }
 
-/* A bridge that lost its numbers stays without, until the end. */
+/* A bridge that lost its bus numbers gets no others until the last finish. */
 static void keep_lost_numbers(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -382,7 +383,7 @@ static void assign_busses_end(void *unused)
 	pci_probe &= ~PCI_ASSIGN_ALL_BUSSES;
 }
 
-/* As with pci=assign-busses, from now until the test ends. */
+/* Set pci=assign-busses until the test ends. */
 static void assign_busses(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
@@ -391,7 +392,7 @@ static void assign_busses(struct kunit *test)
 	pci_probe |= PCI_ASSIGN_ALL_BUSSES;
 }
 
-/* A number that the kernel would not choose, in a segment of its own. */
+/* Use a bus number that the kernel would not choose, in a separate segment. */
 static void odd_number(struct api_test *t, u32 domain)
 {
 	model_init(&t->model, domain);
@@ -419,7 +420,7 @@ static void keep_assigned_numbers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0x20);
 	api_expect_incoming(test, BIT(EP_A0));
 
-	/* And so it is until reboot. */
+	/* The number stays until reboot. */
 	api_finish_flb(test);
 	api_rescan(t);
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0x20);
@@ -440,7 +441,7 @@ static void keep_assigned_numbers_outgoing(struct kunit *test)
 }
 #endif
 
-/* ACS and ARI: for as long as there is the device */
+/* ACS and ARI, which stay while the device exists */
 
 static void keep_routing(struct kunit *test)
 {
@@ -454,7 +455,7 @@ static void keep_routing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->model.fns[RP_A].cfg[acs], PCI_ACS_TB);
 	KUNIT_EXPECT_TRUE(test, t->devs[RP_B]->ari_enabled);
 
-	/* A device that comes anew is set up as any other. */
+	/* The PCI core sets up a new device. */
 	api_remove_host(test);
 	api_scan_all(test);
 	KUNIT_EXPECT_NE(test, t->model.fns[RP_A].cfg[acs], PCI_ACS_TB);
@@ -481,7 +482,7 @@ static bool ptm_enabled(struct api_test *t, enum model_fn fn)
 	return t->model.fns[fn].cfg[0x240 + PCI_PTM_CTRL] & PCI_PTM_CTRL_ENABLE;
 }
 
-/* EP_A1 is the only user of PTM that this kernel knows. */
+/* Enable and disable PTM of EP_A1, the only user that this kernel knows. */
 static void use_ptm(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -536,7 +537,7 @@ static void bus_config_ends(void *bus_config)
 	pcie_bus_config = (enum pcie_bus_config_types)(long)bus_config;
 }
 
-/* All are to send 128 bytes at most, but one bridge was found with 256. */
+/* The MPS of all devices is to be 128, but a preserved bridge has 256. */
 static void keep_payload_size(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -554,10 +555,10 @@ static void keep_payload_size(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[SW_DN_A]), 256);
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[EP_A1]), 256);
-	/* The sibling adapts, and so do bridges that are not preserved. */
+	/* The sibling and bridges that are not preserved adapt. */
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[EP_A0]), 256);
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[SW_DN_B]), 256);
-	/* The bridge directly above is not preserved, the next one is. */
+	/* Above, SW_DN_B is not preserved, but SW_UP is. */
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[CONV_BR]), 256);
 	KUNIT_EXPECT_EQ(test, pcie_get_mps(t->devs[PF]), 128);
 }
@@ -565,8 +566,8 @@ static void keep_payload_size(struct kunit *test)
 /* Fixups */
 
 /*
- * The model is an Intel graphics device now. disable_igfx_irq() maps BAR 0, fails
- * since it has no address, and says so.
+ * Give EP_A0 the ID of an Intel graphics device. disable_igfx_irq() tries to map
+ * BAR 0, which has no address, and logs its failure.
  */
 static void keep_from_intrusive_fixups(struct kunit *test)
 {
@@ -585,7 +586,7 @@ static void keep_from_intrusive_fixups(struct kunit *test)
 
 /* Removal */
 
-/* Removed, it is to be found again as it was. */
+/* Removing a function keeps its registers for the next scan. */
 static void keep_removed(struct kunit *test)
 {
 	const u16 pmcsr = 0x80 + PCI_PM_CTRL;
@@ -601,7 +602,7 @@ static void keep_removed(struct kunit *test)
 
 static int keep_suite_init(struct kunit_suite *suite)
 {
-	/* As an IOMMU driver does: from now on ACS is set up. */
+	/* Let the PCI core set up ACS, as an IOMMU driver does. */
 	pci_request_acs();
 	return api_suite_init(suite);
 }
