@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whether there is a function on a range of buses, for every range there is. To
- * ask is not to write.
+ * Ask for functions on every range of buses. Asking must not write to the index.
  */
 
 #include <linux/kernel.h>
@@ -15,7 +14,7 @@
 #define DOMAIN		7
 #define OTHER_DOMAIN	8
 
-/* Which buses have a function; all patterns but the last are fixed. */
+/* The buses with functions. The last two patterns are random. */
 struct pattern {
 	const char *name;
 	bool (*has)(unsigned int bus);
@@ -109,7 +108,7 @@ static const struct pattern patterns[] = {
 	{ "others", on_some },
 };
 
-/* Function 0 of a bus comes right after function 255 of the one before. */
+/* Return the first or the last function of a bus, next to another bus. */
 static u16 edge_of_bus(unsigned int bus)
 {
 	return bus << 8 | (bus % 3 ? 0xff : 0);
@@ -152,7 +151,7 @@ static unsigned int run_pattern(const struct pattern *pattern)
 	bool busy[PCI_SER_BUSES];
 	unsigned int nr = 0;
 
-	/* There is a segment even if nothing is in it, and another one. */
+	/* Create the segment even if it has no function, and another segment. */
 	world_add(&world, PCI_SER_KEY(OTHER_DOMAIN, 0x8000));
 	world_add(&world, PCI_SER_KEY(DOMAIN, 0x4000));
 	world_remove(&world, PCI_SER_KEY(DOMAIN, 0x4000));
@@ -164,7 +163,7 @@ static unsigned int run_pattern(const struct pattern *pattern)
 	}
 	nr += check_all_ranges(&world, busy, pattern->name);
 
-	/* The summary of the buses is made anew when a record is read. */
+	/* Restoring computes the summary of the buses anew. */
 	world_restore(&world, world_kexec(&world));
 	nr += check_all_ranges(&world, busy, pattern->name);
 	world_destroy(&world);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each single bit of a record flipped: refused, or known to do no harm.
+ * Flip each bit of a record: the index refuses it, or the bit is known to be harmless.
  */
 
 #include <string.h>
@@ -25,7 +25,7 @@ struct base {
 	struct kho_shim_image *image;
 };
 
-/* A part of the record, and how many of its bits may flip unseen. */
+/* A part of the record, and the number of bits that may flip undetected. */
 struct part {
 	const char *name;
 	void *start;
@@ -64,7 +64,7 @@ static void flip(void *start, unsigned int bit)
 	((u8 *)start)[bit / 8] ^= 1 << bit % 8;
 }
 
-/* Flip one bit; whether the record is accepted. It is good again afterwards. */
+/* Flip a bit, and repair it. Returns whether the index accepted the record. */
 static bool flip_is_accepted(const struct base *base, const struct part *part,
 			     unsigned int bit)
 {
@@ -76,7 +76,7 @@ static bool flip_is_accepted(const struct base *base, const struct part *part,
 	err = record_restore(base->root_pa, &index, &damage);
 	if (!err) {
 		CHECK_EQ(record_use(index), base->nr_segments * ARRAY_SIZE(bdfs));
-		/* Nothing was lost, and nothing was said. */
+		/* Nothing leaks and nothing is logged. */
 		CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
 		kho_shim_rewind(base->image);
 		return true;
@@ -102,8 +102,8 @@ static void flip_part(const struct base *base, const struct part *part)
 }
 
 /*
- * A version that is not less than the oldest reader, 1, is as good as any other:
- * it is 0 if its only bit flips.
+ * The index accepts every version from the oldest reader, 1, on. The version becomes
+ * 0 when its only bit flips.
  */
 void test_flip_root(void)
 {
@@ -126,10 +126,9 @@ void test_flip_root(void)
 }
 
 /*
- * The number of a segment has nothing to be compared with but the numbers of
- * the others: of segments 0 and 1, all bits but the lowest can flip. The
- * functions are then said to be in a segment that there is not, which shows when
- * they do not turn up.
+ * The index compares the number of a segment with those of other segments only: of
+ * segments 0 and 1, all bits but the lowest can flip. The PCI core reports the
+ * functions of a wrong segment as absent.
  */
 void test_flip_segment(void)
 {
@@ -169,7 +168,7 @@ void test_flip_block(void)
 	base_destroy(&base);
 }
 
-/* A segment has one function more or less than it says, or no leaf for it. */
+/* The weight of the bitmap becomes wrong, or the function has no leaf. */
 void test_flip_bitmap(void)
 {
 	struct base base = base_create(1);
@@ -196,9 +195,9 @@ void test_flip_bitmap(void)
 }
 
 /*
- * A restore looks only at which buses have a leaf. If the leaf of a bus with a
- * function is wrong, then the entry of that function is refused. If there is
- * one for a bus without, then it is just not freed. Both are said at the end.
+ * Restoring checks only which buses have a leaf. The index refuses the entries of a
+ * bus with a wrong leaf, and does not free that leaf. It does not free the leaf of a
+ * bus without functions either. It logs both.
  */
 static void flip_reserved(const struct base *base, unsigned int bit)
 {
@@ -262,11 +261,10 @@ static unsigned int flip_entry(const struct base *base,
 }
 
 /*
- * An entry that is still in range is compared with what answers at that BDF, so
- * it only has to be in range here: of a function, that leaves 16 bits of the
- * vendor, 16 of the device, 6 of each of 7 BARs and 1 flag. A bridge has 3 BARs,
- * and on bus 1 with buses 2 to 255 below, all bits of its bus numbers but the one
- * that makes the secondary bus 0.
+ * The index checks ranges only, as the PCI core compares an entry with the device.
+ * So these bits of a function may flip: 16 of the vendor, 16 of the device, 6 of each
+ * of 7 BARs, and 1 flag. A bridge has 3 BARs, and on bus 1 with buses 2 to 255 below
+ * all bits of its bus numbers but the one that makes the secondary bus 0.
  */
 void test_flip_entries(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each of the 65,536 functions of a segment.
+ * Add and remove each of the 65,536 functions of a segment.
  */
 
 #include <string.h>
@@ -19,7 +19,7 @@
 #define DOMAIN		0x1234
 #define GENERATION	1
 
-/* The nth BDF of an order in which each one comes once. */
+/* Returns the nth BDF of a permutation of all BDFs. */
 typedef u16 (*order_fn)(unsigned int n);
 
 static u16 ascending(unsigned int n)
@@ -32,13 +32,13 @@ static u16 descending(unsigned int n)
 	return ~n;
 }
 
-/* An odd factor makes each number once; this one goes far with each step. */
+/* An odd factor gives each number once; this one makes large steps. */
 static u16 scattered(unsigned int n)
 {
 	return n * 40503;
 }
 
-/* Ranges of buses that have an edge at the bus of @bdf, or leave it out. */
+/* Ask for ranges that begin or end at the bus of @bdf, or next to it. */
 static void check_any(const struct world *world, u16 bdf)
 {
 	u8 bus = bdf >> 8;
@@ -162,7 +162,7 @@ void test_functions_scattered(void)
 	run_orders(scattered, ascending);
 }
 
-/* A leaf stays when its bus is empty, and an entry is overwritten. */
+/* Keep the leaf of an empty bus, and overwrite the entry of a function. */
 void test_function_comes_back(void)
 {
 	struct world world = world_create();

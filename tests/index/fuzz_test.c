@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Records that are wrong in several places at random: refused with a reason and
- * left as they are, or of use without harm.
+ * Records with random damages: the index refuses them unchanged, or uses them without
+ * harm.
  */
 
 #include <linux/errno.h>
@@ -21,7 +21,7 @@
 /* The functions in each segment of the record. */
 static const u16 bdfs[] = { 0x0100, 0x01ff, 0x0208 };
 
-/* A part of the record, all of which is looked at. */
+/* A part of the record that the index reads as a whole. */
 struct part {
 	void *start;
 	size_t size;
@@ -97,7 +97,7 @@ static struct part *random_part(struct base *base)
 	return &base->parts[test_random() % NR_PARTS];
 }
 
-/* What is most likely to be taken for something else. */
+/* Return a value that may pass for a valid one. */
 static u64 random_value(struct base *base, u64 old)
 {
 	switch (test_random() % 6) {
@@ -108,7 +108,7 @@ static u64 random_value(struct base *base, u64 old)
 	case 2:
 		return old + test_random() % 5 - 2;
 	case 3:
-		/* An address that is in the record, of this or of another. */
+		/* The address of this or of another part of the record. */
 		return ALIGN_DOWN(virt_to_phys(random_part(base)->start),
 				  PAGE_SIZE);
 	case 4:
@@ -141,7 +141,7 @@ static void try_record(struct base *base, struct tally *tally)
 		log_shim_take_messages();
 	} else {
 		CHECK(damage.field && damage.rule);
-		/* A page that is used twice is found while taking over. */
+		/* The index detects pages used twice while it takes pages over. */
 		CHECK(err == -EBUSY || kho_shim_same(damaged));
 		tally->used_twice += err == -EBUSY;
 		tally->refused++;

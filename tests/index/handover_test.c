@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What one kernel writes, the next one reads.
+ * Hand a record over to the next kernel.
  */
 
 #include <string.h>
@@ -17,7 +17,7 @@
 #include "tests.h"
 #include "world.h"
 
-/* Some of everything: full and sparse buses, and a segment that was emptied. */
+/* Add full and sparse buses, and a segment that becomes empty. */
 static struct world make_world(void)
 {
 	struct world world = world_create();
@@ -59,7 +59,7 @@ void test_handover(void)
 	world_destroy(&world);
 	CHECK(test_is_clean());
 
-	/* Nothing needs to be removed for everything to be freed. */
+	/* Destroying an index frees it with all its functions. */
 	world = make_world();
 	world_destroy(&world);
 	CHECK(test_is_clean());
@@ -80,7 +80,7 @@ void test_handover_empty(void)
 	world_destroy(&world);
 	CHECK(test_is_clean());
 
-	/* A segment stays when it is empty, and so does its entry. */
+	/* An empty segment stays in the record. */
 	world = world_create();
 	world_add(&world, PCI_SER_KEY(9, 0x0900));
 	world_remove(&world, PCI_SER_KEY(9, 0x0900));
@@ -152,7 +152,7 @@ void test_handover_chain(void)
 	world_destroy(&world);
 }
 
-/* The nth leaf of a record, or 0 behind the last one. */
+/* Return the address of the nth leaf of a record, or 0 if there is none. */
 static u64 nth_leaf(u64 root_pa, unsigned int n)
 {
 	for (u32 i = 0; i < record_root(root_pa)->nr_segments; i++) {
@@ -166,7 +166,7 @@ static u64 nth_leaf(u64 root_pa, unsigned int n)
 	return 0;
 }
 
-/* The cost of a restore depends on the segments, not on the functions. */
+/* The cost of restoring depends on the number of segments only. */
 void test_restore_reads_no_leaf(void)
 {
 	struct world world = make_world();
@@ -179,7 +179,7 @@ void test_restore_reads_no_leaf(void)
 	CHECK(nr > 256);
 
 	CHECK_EQ(record_restore(root_pa, &world.index, &damage), 0);
-	/* Leaves and the block are taken over when the index is destroyed. */
+	/* Destroying the index takes the leaves and the block over. */
 	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), nr + 1);
 
 	for (unsigned int i = 0; i < nr; i++)
@@ -204,7 +204,7 @@ void test_size(void)
 	check_size(&world);
 	world_add(&world, PCI_SER_KEY(0, 0x0200));
 	check_size(&world);
-	/* The leaf of a bus stays, and is still a part of the record. */
+	/* The leaf of an empty bus stays in the record. */
 	world_remove(&world, PCI_SER_KEY(0, 0x0200));
 	check_size(&world);
 	for (unsigned int i = 1; i <= SEGMENTS_PER_BLOCK; i++)
@@ -225,7 +225,7 @@ void test_marks(void)
 	pci_liveupdate_index_for_each(world.index, key) {
 		u16 bdf = PCI_SER_KEY_BDF(key);
 
-		/* The same once more changes nothing. */
+		/* Marking twice changes nothing. */
 		world_mark(&world, key, false);
 		world_mark(&world, key, bdf % 3);
 		world_mark(&world, key, bdf % 3);
@@ -273,7 +273,7 @@ void test_marks_misused(void)
 	check_mark_warns(&world, &slot);
 	CHECK(!pci_liveupdate_index_marked(&slot));
 
-	/* A slot is of no use after its function is removed. */
+	/* A slot is invalid after its function was removed. */
 	world_restore(&world, world_kexec(&world));
 	ASSERT(pci_liveupdate_index_find(world.index, PCI_SER_KEY(3, 0x0100),
 					 &slot));

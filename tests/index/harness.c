@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a test is made of.
+ * Checks, options and random numbers of the tests.
  */
 
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
 
-/* When thousands of checks fail, the first ones tell what there is to tell. */
+/* Don't print thousands of failures. */
 #define MAX_SHOWN	10
 
 struct test_options test_options = {
@@ -68,7 +68,7 @@ bool test_is_clean(void)
 	CHECK_EQ(log_shim_take_messages(), 0);
 	CHECK_EQ(log_shim_take_warnings(), 0);
 	if (nr_failures != before)
-		test_note("the last thing logged: %s", log_shim_last());
+		test_note("the last message: %s", log_shim_last());
 	return nr_failures == before;
 }
 

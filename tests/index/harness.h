@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a test is made of.
+ * Checks, options and random numbers of the tests.
  */
 #ifndef _HARNESS_H
 #define _HARNESS_H
@@ -15,28 +15,28 @@ struct test_options {
 
 extern struct test_options test_options;
 
-/* Number of conditions that were checked, in all tests. */
+/* Number of checked conditions in all tests. */
 extern u64 test_nr_checks;
 
 void __printf(3, 4) test_fail(const char *file, int line, const char *fmt, ...);
 void __noreturn test_abort(void);
 
-/* One line about what a test has done. */
+/* Print a line about the test. */
 void __printf(1, 2) test_note(const char *fmt, ...);
 
-/* Run one test; whether it passed and left nothing behind. */
+/* Run one test. Returns whether it passed and leaked nothing. */
 bool test_run(void (*test)(void));
 
 /*
- * Whether there is nothing that a test ought to have freed or looked at. Only
- * the nodes of xarrays are not counted until the test has ended.
+ * Check that the test has freed all memory and taken all messages. Nodes of xarrays
+ * are counted only at the end of a test.
  */
 bool test_is_clean(void);
 
-/* Pseudo-random, from the same seed in each test. */
+/* Return a pseudo-random number. Each test starts from the same seed. */
 u64 test_random(void);
 
-/* Go on after a failure, to see the others as well. */
+/* A failed check does not end the test. */
 #define CHECK(condition)						\
 do {									\
 	test_nr_checks++;						\
@@ -57,7 +57,7 @@ do {									\
 			  __expected);					\
 } while (0)
 
-/* For what the rest of a test cannot do without. */
+/* A failed assertion ends the test. */
 #define ASSERT(condition)						\
 do {									\
 	test_nr_checks++;						\

@@ -17,7 +17,7 @@
 #include "kselftest.h"
 #include "tests.h"
 
-/* @known_bug: why this fails, if it does; the run is good all the same. */
+/* @known_bug: The reason why the test is expected to fail, or NULL. */
 struct test_case {
 	const char *name;
 	void (*run)(void);
@@ -36,7 +36,7 @@ static const struct test_case cases[] = {
 	{ "segment numbers", test_segment_numbers },
 	{ "a thousand segments", test_thousand_segments },
 	{ "edges of an iteration", test_iteration_edges },
-	{ "an iteration removes what it finds", test_iteration_removes },
+	{ "functions removed during an iteration", test_iteration_removes },
 	{ "any function on a range of buses", test_any },
 	{ "no memory to create", test_no_memory_to_create },
 	{ "no memory to add", test_no_memory_to_add },
@@ -47,13 +47,13 @@ static const struct test_case cases[] = {
 	  test_no_memory_keeps_record,
 	  "kho_block_set_restore() frees the blocks when it has no memory" },
 	{ "handover", test_handover },
-	{ "handover of nothing", test_handover_empty },
+	{ "handover of an empty index", test_handover_empty },
 	{ "layout of a record", test_layout },
 	{ "handover from kernel to kernel to kernel", test_handover_chain },
 	{ "restore does not read leaves", test_restore_reads_no_leaf },
 	{ "size of a record", test_size },
 	{ "marks", test_marks },
-	{ "marks of what is not there", test_marks_misused },
+	{ "marks of missing functions", test_marks_misused },
 	{ "damaged records", test_damaged_records },
 	{ "damaged addresses", test_damaged_addresses },
 	{ "leaves used twice", test_leaves_used_twice },
@@ -95,7 +95,7 @@ static u64 parse_number(const char *text)
 	return n;
 }
 
-/* What is asked for beside test_options. */
+/* Options of the run, besides test_options. */
 struct selection {
 	const char *only;
 	bool stop;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each allocation fails, one after the other, and nothing has changed.
+ * Let each allocation fail in turn: the index must not change.
  */
 
 #include <linux/err.h>
@@ -15,9 +15,9 @@
 #include "world.h"
 
 /*
- * What is added to segments 0 to @nr_segments - 1, with a function on bus 1
- * each, and how many allocations of each kind that takes. The depth of an xarray
- * is not our business: a number of nodes is only none or some.
+ * A function to add, after segments 0 to @nr_segments - 1 with a function on bus 1
+ * each, and the number of allocations of each kind. For nodes the number is 0 or 1:
+ * the depth of an xarray does not matter.
  */
 struct addition {
 	const char *name;
@@ -27,7 +27,7 @@ struct addition {
 	unsigned int nr[HEAP_SHIM_NR_KINDS];
 };
 
-/* In a new segment: bitmap, directory, leaf and perhaps a block. */
+/* A new segment takes a bitmap, a directory, a leaf and maybe a block. */
 static const struct addition additions[] = {
 	{ "first segment", 0, 0, 0x0100,
 	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2 } },
@@ -42,7 +42,7 @@ static const struct addition additions[] = {
 	{ "first segment of the third block", 340, 0x10000, 0,
 	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
 	{ "new bus", 2, 1, 0x0200, { [HEAP_SHIM_PAGES] = 1 } },
-	{ "bus that is there", 2, 1, 0x0101, { } },
+	{ "bus with a leaf", 2, 1, 0x0101, { } },
 };
 
 static struct world make_segments(unsigned int nr)
@@ -54,7 +54,7 @@ static struct world make_segments(unsigned int nr)
 	return world;
 }
 
-/* Add with the nth allocation failing; the kind of the one that did. */
+/* Let the nth allocation of an addition fail. Returns its kind. */
 static enum heap_shim_kind add_and_fail(struct world *world,
 					const struct addition *addition,
 					unsigned int nth, int err)
@@ -89,7 +89,7 @@ static enum heap_shim_kind add_and_fail(struct world *world,
 	return kind;
 }
 
-/* @again: whether this kernel tries again before the next one reads it. */
+/* @again: Add again before the kexec. */
 static void run_addition(const struct addition *addition, int err, bool again)
 {
 	unsigned int nr[HEAP_SHIM_NR_KINDS] = { };
@@ -125,7 +125,7 @@ void test_no_memory_to_add(void)
 	}
 }
 
-/* A failure must not leave behind what the next one trips over. */
+/* Fail several additions of one index in a row. */
 void test_no_memory_again_and_again(void)
 {
 	const struct addition *addition = &additions[4];
@@ -157,17 +157,17 @@ void test_no_memory_to_create(void)
 								 -ENOMEM);
 		CHECK(test_is_clean());
 	}
-	/* The index itself, its root, and one more that was not there. */
+	/* Allocations of the index and its root failed; the third one never came. */
 	CHECK_EQ(nth, 3);
 	pci_liveupdate_index_destroy(index);
 }
 
-/* A block more than one, so that each kind of page comes twice. */
+/* Two blocks, so that each kind of page comes twice. */
 #define NR_RESTORED	(SEGMENTS_PER_BLOCK + 1)
 
 /*
- * Restore with each allocation failing in turn, until none is left to fail. If
- * @strict, the record must stay as it was; else it is made so again.
+ * Restore with each allocation failing in turn. If @strict, the record must not
+ * change, else repair it.
  */
 static void fail_restores(u64 root_pa, bool strict)
 {
@@ -189,7 +189,7 @@ static void fail_restores(u64 root_pa, bool strict)
 	}
 	heap_shim_fail_at(0);
 	CHECK_EQ(err, 0);
-	/* At least the index, and for each segment itself and its marks. */
+	/* The index, and each segment with its marks, need an allocation. */
 	CHECK(nth > 1 + 2 * NR_RESTORED);
 	test_note("%u allocations failed", nth - 1);
 	pci_liveupdate_index_destroy(index);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an index should do, done naively: a byte for each BDF.
+ * A naive model of an index, with a byte for each BDF.
  */
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "model.h"
 #include "test_pci_liveupdate_index.h"
 
-/* @present holds generations, and @marked is 0 or 1. */
+/* @present has the generation of each function, @marked is 0 or 1. */
 struct model_segment {
 	u32 domain;
 	u64 nr_devices;
@@ -40,7 +40,7 @@ void model_destroy(struct model *model)
 	free(model);
 }
 
-/* The position of the first segment whose domain is not less. */
+/* Return the position of the first segment from @domain on. */
 static unsigned int segment_position(const struct model *model, u32 domain)
 {
 	unsigned int low = 0, high = model->nr_segments;
@@ -111,7 +111,7 @@ void model_set(struct model *model, pci_ser_key_t key, u8 generation)
 		model_mark(model, key, false);
 }
 
-/* Any numbers that are in range, and differ when one of the three does. */
+/* Return a valid entry, another one for each key and generation. */
 struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation)
 {
 	u64 hash = (key << 8 | generation) * 0x9e3779b97f4a7c15;
@@ -228,7 +228,7 @@ void model_prune(struct model *model)
 	model->nr_segments = nr;
 }
 
-/* What the header of the record and of each segment say, added up. */
+/* Compare the counts of the index. */
 static void compare_counts(const struct model *model,
 			   struct pci_liveupdate_index *index)
 {

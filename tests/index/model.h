@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What an index should do, done naively: a byte for each BDF.
+ * A naive model of an index, with a byte for each BDF.
  */
 #ifndef _MODEL_H
 #define _MODEL_H
@@ -24,8 +24,8 @@ struct model *model_create(void);
 void model_destroy(struct model *model);
 
 /*
- * The generation of a function is a number other than 0 that says which entry
- * it was added with, and 0 if it is not there.
+ * The generation of a function selects its entry. It is 0 if the function is not in
+ * the index.
  */
 u8 model_get(const struct model *model, pci_ser_key_t key);
 void model_set(struct model *model, pci_ser_key_t key, u8 generation);
@@ -39,12 +39,12 @@ bool model_any(const struct model *model, u32 domain, u8 first_bus,
 	       u8 last_bus);
 bool model_next(const struct model *model, pci_ser_key_t *key);
 
-/* Forget the segments without a function: a new record does not have them. */
+/* Drop the segments without a function, which a new record does not have. */
 void model_prune(struct model *model);
 
 /*
- * Check that an index agrees: on the entry of a function, on what an iteration
- * finds, or on every BDF.
+ * Compare an index with the model: the entry of a function, the functions of an
+ * iteration, or every BDF.
  */
 void model_compare_function(const struct model *model,
 			    struct pci_liveupdate_index *index,

@@ -1,21 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# See whether the tests notice when the index is broken: break a copy of it in
-# one place at a time, and expect the tests to fail each time.
+# Mutation test: break a copy of the index in one place at a time, and expect the
+# tests to fail each time.
 
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 SOURCE=$(cd -- "$HERE/../../drivers/pci" && pwd)
 
-# Enough for a few kernels; what breaks seldom is for the tests of its own.
+# Enough operations for several kernels.
 TEST_ARGS=(--ops=40000 --seed=1 --stop)
-# In seconds: what takes less than 10 of the processor when all is well has hung
-# after 60. On a busy machine that says nothing about the time that passes.
+# In seconds of processor time, of which the tests take less than 10, and of time on
+# a busy machine.
 CPU_LIMIT=60
 TIMEOUT=1800
-# With --short, one in so many.
+# With --short, run one mutant in this number.
 SHORT=6
 
 usage() {
@@ -34,16 +34,16 @@ die() {
 	exit 1
 }
 
-# A build without sanitizers takes a third of the time. A mutant may well leave
-# something unused, which is not what is asked here.
+# A build without sanitizers takes a third of the time. Ignore warnings: a mutant may
+# leave variables unused.
 build() {
 	env -u MAKEFLAGS -u MFLAGS make -s -C "$HERE" KERNEL_TREE="$KERNEL_TREE" \
 		O="$OUTPUT/build" INDEX_DIR="$OUTPUT/source" SANITIZE= OPT=-O1 \
 		CFLAGS_EXTRA=-w all >"$OUTPUT/build.log" 2>&1
 }
 
-# Sets VERDICT. A test that was killed by somebody else, or could not run, says
-# nothing about a mutant. The braces are for what the shell says of a crash.
+# Sets VERDICT. Another signal or exit status says nothing about a mutant. The braces
+# redirect the shell's message about a crash.
 run() {
 	local rc=0
 
@@ -60,8 +60,8 @@ run() {
 	esac
 }
 
-# What is broken is always the same, even if somebody works on it meanwhile. All
-# tests are built again when the header is newer, so it is not just copied.
+# Break the same source each time, even if the index is edited meanwhile. Don't touch an
+# unchanged header, or all tests are built again.
 take_copy() {
 	mkdir -p "$OUTPUT/source"
 	cp -- "$SOURCE/liveupdate_index.c" "$OUTPUT/original.c"
@@ -73,7 +73,7 @@ fresh_copy() {
 	cp -- "$OUTPUT/original.c" "$OUTPUT/source/liveupdate_index.c"
 }
 
-# Why a mutant is dead: the test that failed, or what the shim had to say.
+# The reason why a mutant is dead: the failed test, or the message of the shim.
 reason() {
 	grep -m 1 -e '^not ok' -e '^Bail out' "$OUTPUT/test.log" || echo "$VERDICT"
 }
@@ -83,8 +83,8 @@ selected() {
 	[[ $1 == *"$ONLY"* ]] && ((NUMBER % EVERY == 0))
 }
 
-# mutant NAME FUNCTION SCRIPT: change FUNCTION with a sed script. The function
-# starts where its name stands in a line that is not indented, and ends with }.
+# mutant NAME FUNCTION SCRIPT: change FUNCTION with a sed script. The function begins
+# at the unindented line with its name, and ends with }.
 mutant() {
 	local name=$1 function=$2 script=$3
 	local start="/^\\([a-z].*[ *]\\)\\?$function(/"
@@ -420,7 +420,7 @@ main() {
 	NUMBER=0 MUTANTS=0 KILLED=0 BROKEN=0
 	parse_options "$@"
 
-	# If the tests fail anyway, then a mutant that fails them says nothing.
+	# The tests must pass without a mutation.
 	take_copy
 	fresh_copy
 	build || die "the index does not build, see $OUTPUT/build.log"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A long random walk: the index and the model of it must not part.
+ * Random operations on an index and on its model, which must stay equal.
  */
 
 #include <linux/err.h>
@@ -16,13 +16,13 @@
 #include "world.h"
 
 /*
- * A kernel lives for a number of operations, and no more than 1/8 of them all,
- * so that a short walk has a few kernels as well. It finishes with what the one
- * before it left, and then preserves on its own account.
+ * Operations of one kernel, but not more than 1/8 of all, so that a short walk has
+ * several kernels. Each kernel finishes the functions of the previous kernel, and then
+ * preserves functions for the next one.
  */
 #define OPS_PER_KERNEL	200000
 
-/* How often it is decided anew what is going on. */
+/* Operations of one phase. */
 #define OPS_PER_PHASE	5000
 
 static const u32 domains[] = {
@@ -30,8 +30,8 @@ static const u32 domains[] = {
 };
 
 /*
- * What is going on for a while: functions come from some of the BDFs only, and
- * there are more or fewer of them by and by.
+ * A phase adds and removes functions of some BDFs only, and makes their number grow
+ * or shrink.
  */
 struct phase {
 	u16 bdf_base;
@@ -39,7 +39,7 @@ struct phase {
 	unsigned int add_percent;
 };
 
-/* How often something happened; each of it has to happen. */
+/* Counts of events, each of which has to happen. */
 struct tally {
 	unsigned long added, existed, failed;
 	unsigned long removed, missing;
@@ -79,7 +79,7 @@ static u16 some_bdf(const struct walk *walk)
 	return phase->bdf_base ^ (test_random() & phase->bdf_mask);
 }
 
-/* Every other time with an allocation that fails, if there is one. */
+/* Let an allocation fail in half of all additions. */
 static void walk_add(struct walk *walk, pci_ser_key_t key)
 {
 	u8 generation = 1 + test_random() % 255;
@@ -129,7 +129,7 @@ static void ask_any(struct walk *walk, u32 domain)
 
 static void ask_next(struct walk *walk, u32 domain, u16 bdf)
 {
-	/* A bit more or less leads to segments that there are not. */
+	/* The next number is mostly that of a missing segment. */
 	pci_ser_key_t expected = PCI_SER_KEY(domain + test_random() % 2, bdf);
 	pci_ser_key_t key = expected;
 	bool found = model_next(walk->world.model, &expected);
@@ -204,7 +204,7 @@ static void walk_steps(struct walk *walk, u64 ops)
 	}
 }
 
-/* From one kernel to the next, and on to what that one preserves. */
+/* Hand over to the next kernel, which then preserves functions itself. */
 static void live_update(struct walk *walk, u64 ops)
 {
 	struct world *world = &walk->world;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A record as the next kernel finds it, to be damaged.
+ * Access to a record that was handed over.
  */
 
 #include <linux/err.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A record as the next kernel finds it, to be damaged.
+ * Access to a record that was handed over.
  */
 #ifndef _RECORD_H
 #define _RECORD_H
@@ -25,7 +25,7 @@ static inline struct pci_ser *record_root(u64 root_pa)
 	return phys_to_virt(root_pa);
 }
 
-/* The nth block or segment in the order of the record. */
+/* Get the nth block or segment of a record. */
 struct kho_block_header_ser *record_block(u64 root_pa, unsigned int n);
 struct pci_segment_ser *record_segment(u64 root_pa, unsigned int n);
 
@@ -39,17 +39,17 @@ static inline u64 *record_buses(const struct pci_segment_ser *seg)
 	return phys_to_virt(seg->buses);
 }
 
-/* The entry of a function, whose bus has a leaf. */
+/* Get the entry of a function, whose bus has a leaf. */
 struct pci_function_ser *record_entry(const struct pci_segment_ser *seg,
 				      u16 bdf);
 
-/* Give the record to an index: 0 and the index, or what is wrong with it. */
+/* Restore a record. Returns 0 and @index, or an errno and @damage. */
 int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
 		   struct pci_liveupdate_damage *damage);
 
 /*
- * Whatever an index was made of, asking it and freeing it must do no harm; how
- * many of its entries were good.
+ * Use an index of a record that may be damaged, and free it. Returns the number of
+ * valid entries.
  */
 unsigned int record_use(struct pci_liveupdate_index *index);
 

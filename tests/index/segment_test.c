@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Segments: which there can be, how many, and in which order they come.
+ * Segments: their numbers, their count, and their order in an iteration.
  */
 
 #include <linux/err.h>
@@ -17,7 +17,7 @@
 
 #define NR_SEGMENTS	1000
 
-/* The same number with one bit less or more must be another segment. */
+/* Numbers that differ in one bit are different segments. */
 static const u32 domains[] = {
 	0xffffffff, 0, 0x10000, 0xffff, 1, 0x7fffffff, 0x80000000, 0x10001,
 };
@@ -61,7 +61,7 @@ void test_segment_numbers(void)
 	world_destroy(&world);
 }
 
-/* Far apart, in no order, and never the same twice. */
+/* Return unique numbers, far apart and unordered. */
 static u32 nth_domain(unsigned int n)
 {
 	return n * 0x9e3779b1;
@@ -138,7 +138,7 @@ void test_iteration_edges(void)
 
 	check_next(&world, 0, true, first);
 	check_next(&world, first, true, first);
-	/* A BDF to start at counts in the segment it is given with only. */
+	/* The BDF of the first key applies to the segment of this key only. */
 	check_next(&world, PCI_SER_KEY(2, 0xffff), true, first);
 	check_next(&world, first + 1, true, middle);
 	check_next(&world, PCI_SER_KEY(3, 0xffff), true, middle);
@@ -167,7 +167,7 @@ void test_iteration_removes(void)
 		world_remove(&world, key);
 		nr++;
 	}
-	/* 0 to 7, and every 77th behind it up to 851 * 77 + 0 to 7. */
+	/* Each segment has 852 functions: one in 77 of 65,536. */
 	CHECK_EQ(nr, 852 * ARRAY_SIZE(domains));
 	model_compare_all(world.model, world.index);
 	world_destroy(&world);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A shim that lets everything pass would let every test pass.
+ * Tests of the shim: with a lenient shim every test would pass.
  */
 
 #include <stdio.h>
@@ -63,7 +63,7 @@ void test_shim_heap(void)
 {
 	DEFINE_XARRAY(xa);
 
-	/* Nodes, slabs and pages count as one sequence. */
+	/* Allocations of all kinds are counted together. */
 	heap_shim_fail_at(3);
 	kfree(kzalloc(8, GFP_KERNEL));
 	kho_unpreserve_free(kho_alloc_preserve(8));
@@ -145,7 +145,7 @@ static void free_within(void)
 	kho_unpreserve_free(page() + 8);
 }
 
-static void free_what_was_handed_over(void)
+static void free_handed_over(void)
 {
 	kho_unpreserve_free(page_after_kexec());
 }
@@ -240,7 +240,7 @@ static void leave_a_warning(void)
 }
 
 static void (*const misuses[])(void) = {
-	free_twice, free_within, free_what_was_handed_over,
+	free_twice, free_within, free_handed_over,
 	restore_before_kexec, restore_twice, restore_free_twice,
 	restore_nothing, put_before_restore, put_twice, folio_of_nothing,
 	kfree_twice, kfree_after_kexec, rewind_over_new_pages, leave_a_page,

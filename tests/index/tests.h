@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All tests, by the file that they are in.
+ * All tests, by file.
  */
 #ifndef _TESTS_H
 #define _TESTS_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An index and the model of it, kept in step.
+ * An index and its model, changed together.
  */
 
 #include <linux/err.h>
@@ -28,7 +28,7 @@ void world_destroy(struct world *world)
 	model_destroy(world->model);
 }
 
-/* 1 to 255, and another one when the same function comes back. */
+/* Return 1 to 255, another number for each addition in a row. */
 static u8 new_generation(void)
 {
 	static u8 generation;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An index and the model of it, kept in step.
+ * An index and its model, changed together.
  */
 #ifndef _WORLD_H
 #define _WORLD_H
@@ -15,24 +15,24 @@ struct world {
 	struct model *model;
 };
 
-/* An empty outgoing index. */
+/* Create an empty outgoing index. */
 struct world world_create(void);
 
-/* Free both; whether anything is left shows at the end of the test. */
+/* Free both. The end of the test checks for leaks. */
 void world_destroy(struct world *world);
 
-/* Change both, and check what the index says about it. */
+/* Change both, and check the return value of the index. */
 void world_add(struct world *world, pci_ser_key_t key);
 void world_remove(struct world *world, pci_ser_key_t key);
 void world_mark(struct world *world, pci_ser_key_t key, bool mark);
 
-/* Hand the record over. There is no index then, only the root of the record. */
+/* Hand the record over. Returns its address; there is no index until a restore. */
 u64 world_kexec(struct world *world);
 
-/* Read the record, and check that it is what was handed over. */
+/* Restore the record, and compare it with the model. */
 void world_restore(struct world *world, u64 root_pa);
 
-/* Make a new outgoing index of an incoming one, which is destroyed. */
+/* Copy the incoming index to a new outgoing index, and destroy it. */
 void world_carry_over(struct world *world);
 
 #endif /* _WORLD_H */

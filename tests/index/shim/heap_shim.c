@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The heap of the kernel: it can run dry, and it is gone after a kexec.
+ * The heap of the kernel: allocations can fail, and a kexec drops all objects.
  */
 
 #include <malloc.h>
@@ -15,12 +15,12 @@
 #include "heap_shim.h"
 #include "log_shim.h"
 
-/* A few objects for each of a thousand segments. */
+/* Room for a few objects for each of a thousand segments. */
 #define OBJECTS_HASH_BITS	12
 
 /*
- * @cache: Where a node of an xarray is from, or NULL if @p is from kmalloc().
- * @lost:  A node of a kernel that is gone; RCU may still be about to free it.
+ * @cache: The cache of a node of an xarray, or NULL if @p is from kmalloc().
+ * @lost:  A node of the previous kernel, which RCU may still free.
  */
 struct object {
 	struct hlist_node node;
@@ -34,7 +34,7 @@ static unsigned long nr_slabs;
 static unsigned long nr_nodes;
 static unsigned long nr_allocs;
 
-/* Protects the four above: nodes are freed by the thread of RCU. */
+/* Protects the four variables above, as the thread of RCU frees nodes. */
 static pthread_mutex_t objects_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned long fail_countdown;
@@ -134,8 +134,8 @@ void __wrap_kfree(void *p)
 }
 
 /*
- * An xarray asks without waiting first, which the kernel's test allocator never
- * grants, and then again after it dropped its lock: only the second one counts.
+ * An xarray first allocates without waiting, which always fails in the kernel's test
+ * allocator, and again after it dropped its lock. Count the second attempt only.
  */
 void *__wrap_kmem_cache_alloc_lru(struct kmem_cache *cache,
 				  struct list_lru *lru, int flags)
@@ -205,13 +205,13 @@ void heap_shim_drop(void)
 
 static void object_free_lost(struct object *object)
 {
-	/* The cache takes back what looks as if just constructed. */
+	/* The cache expects a freed node in its constructed state. */
 	object->cache->ctor(object->p);
 	__real_kmem_cache_free(object->cache, object->p);
 	object_forget(object);
 }
 
-/* FNV-1a of each object; their order, that of the hash table, does not matter. */
+/* FNV-1a of each object, independent of their order in the hash table. */
 u64 heap_shim_checksum(void)
 {
 	struct object *object;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The heap of the kernel: it can run dry, and it is gone after a kexec.
+ * The heap of the kernel: allocations can fail, and a kexec drops all objects.
  */
 #ifndef _HEAP_SHIM_H
 #define _HEAP_SHIM_H
@@ -11,39 +11,39 @@
 enum heap_shim_kind {
 	HEAP_SHIM_NONE,
 	HEAP_SHIM_PAGES,	/* kho_alloc_preserve() */
-	HEAP_SHIM_SLAB,		/* kmalloc() and what is made of it */
+	HEAP_SHIM_SLAB,		/* kmalloc() and its wrappers */
 	HEAP_SHIM_NODE,		/* a node of an xarray */
 	HEAP_SHIM_NR_KINDS,
 };
 
-/* Let the nth allocation from now on fail, of whatever kind; 0 is never. */
+/* Let the nth allocation of any kind from now on fail; 0 lets none fail. */
 void heap_shim_fail_at(unsigned long nth);
 
-/* The kind of the allocation that failed, if one has since. */
+/* Returns the kind of the allocation that failed. */
 enum heap_shim_kind heap_shim_failed(void);
 
-/* Each allocator asks this before it allocates. */
+/* Returns whether the next allocation of this kind must fail. */
 bool heap_shim_out_of_memory(enum heap_shim_kind kind);
 
-/* Number of objects of kmalloc() that were not freed. */
+/* Returns the number of objects of kmalloc() in use. */
 unsigned long heap_shim_count(void);
 
-/* Number of objects and nodes that were allocated so far. */
+/* Returns the number of objects and nodes allocated so far. */
 unsigned long heap_shim_allocations(void);
 
-/* Bytes of what was not freed. */
+/* Returns the number of bytes in use. */
 size_t heap_shim_bytes(void);
 
-/* A checksum of the objects of kmalloc() that were not freed. */
+/* Returns a checksum of the objects of kmalloc() in use. */
 u64 heap_shim_checksum(void);
 
-/* Number of nodes of xarrays. Waits for RCU, which takes long. */
+/* Returns the number of nodes of xarrays. Waits for RCU, so it is slow. */
 unsigned long heap_shim_count_nodes(void);
 
-/* Drop all objects. No pointer to any of them is used any more. */
+/* Drop all objects. The caller has no pointer to any of them. */
 void heap_shim_drop(void);
 
-/* The kernel's allocator, and what the linker makes of calls to it. */
+/* The kernel's allocator, and the functions that the linker calls instead. */
 void *__real_kmalloc(size_t size, gfp_t gfp);
 void *__wrap_kmalloc(size_t size, gfp_t gfp);
 void __real_kfree(void *p);

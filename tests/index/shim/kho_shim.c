@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KHO in user space: pages that are handed over, and the kexec that does it.
+ * KHO in user space: preserved pages, and a kexec that hands them over.
  */
 
 #include <stdlib.h>
@@ -21,22 +21,22 @@
 #include "log_shim.h"
 
 /*
- * 128 MiB. A segment with a function on each bus takes 2 + 1 + 256 pages, and a
- * guard page behind each allocation, so that there is room for fifty of these.
+ * 128 MiB: room for about fifty segments with a function on each bus. Such a segment
+ * takes 2 + 1 + 256 pages, and a guard page for each allocation.
  */
 #ifndef ARENA_PAGES
 #define ARENA_PAGES	32768
 #endif
 #define ARENA_SIZE	(ARENA_PAGES * PAGE_SIZE)
 
-/* Larger than anything that a record is made of. */
+/* Larger than each part of a record. */
 #ifndef MAX_ORDER
 #define MAX_ORDER	4
 #endif
 
 /*
- * One for each page. @head is the distance to the first page of the folio; the
- * other fields count in that first page only.
+ * One for each page. @head is the distance to the first page of the folio. The other
+ * fields are valid in the first page only.
  */
 struct folio {
 	enum kho_shim_state state;
@@ -61,15 +61,15 @@ static unsigned long nr_folios[KHO_SHIM_NR_STATES];
 static unsigned long nr_allocs;
 static unsigned long cursor;
 
-/* No page from here on is in use. */
+/* The first page that was never used. */
 static unsigned long unused;
 
 static void *arena;
 static int alloc_error;
 
 /*
- * Aligned to its size, so that the addresses in it differ from one run to the
- * next only in bits that lead out of it.
+ * Align the arena to its size, so that flipped bits of an address stay in the arena or
+ * leave it in each run alike.
  */
 static void arena_map(void)
 {
@@ -81,7 +81,7 @@ static void arena_map(void)
 		log_shim_die("kho: cannot map the pages");
 	arena = (void *)ALIGN((unsigned long)map, ARENA_SIZE);
 #ifdef ARENA_LARGE_PAGES
-	/* As the kernel maps all memory. Without, a benchmark measures the TLB. */
+	/* The kernel uses large pages too; a benchmark would measure the TLB. */
 	madvise(arena, ARENA_SIZE, MADV_HUGEPAGE);
 #endif
 	ASAN_POISON_MEMORY_REGION(arena, ARENA_SIZE);
@@ -118,7 +118,7 @@ static struct folio *folio_at(phys_addr_t phys)
 	return &folios[page - folios[page].head];
 }
 
-/* The folio that starts at this very address. */
+/* Return the folio that starts at this address, or NULL. */
 static struct folio *folio_starting_at(phys_addr_t phys)
 {
 	struct folio *folio = folio_at(phys);
@@ -127,15 +127,15 @@ static struct folio *folio_starting_at(phys_addr_t phys)
 }
 
 static struct folio *folio_expect(const void *virt, enum kho_shim_state state,
-				  const char *who)
+				  const char *caller)
 {
 	struct folio *folio = folio_starting_at(virt_to_phys(virt));
 
 	if (!folio)
-		log_shim_die("kho: %s(%p): no folio starts there", who, virt);
+		log_shim_die("kho: %s(%p): no folio starts there", caller, virt);
 	if (folio->state != state)
 		log_shim_die("kho: %s(%p): the folio is in state %d, not %d",
-			     who, virt, folio->state, state);
+			     caller, virt, folio->state, state);
 	return folio;
 }
 
@@ -170,8 +170,8 @@ static bool pages_are_free(unsigned long page, unsigned long nr)
 }
 
 /*
- * What was freed last is used again last, and there is a free page behind each
- * folio, so that a stale pointer and an index too large hit poisoned memory.
+ * Reuse freed folios as late as possible, and leave a free page behind each folio, so
+ * that stale pointers and large indices hit poisoned memory.
  */
 static struct folio *folio_find_free(unsigned int order)
 {
@@ -263,7 +263,7 @@ void folio_put(struct folio *folio)
 				__func__));
 }
 
-/* The next folio from one on, which may be free; NULL starts. */
+/* Return the next folio in use after @folio, or the first one for NULL. */
 static struct folio *folio_next(struct folio *folio)
 {
 	for (folio = folio ? folio + 1 : folios; folio < folios + unused;

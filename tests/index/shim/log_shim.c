@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel log: what the code under test had to say.
+ * The kernel log: messages and warnings of the code under test.
  */
 
 #include <stdarg.h>
