@@ -63,7 +63,7 @@ directories() {
 	done | sort -u | grep -vxE '/(bin|dev|proc|run|sbin|sys|tmp)' || true
 }
 
-# cpio_list: what gen_init_cpio is to pack.
+# cpio_list: the list of files that gen_init_cpio packs.
 cpio_list() {
 	local path applet
 

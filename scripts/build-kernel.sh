@@ -10,7 +10,7 @@ CONFIGS=${CONFIGS:-$ROOT/tests/configs}
 ARCH=${ARCH:-x86_64}
 CROSS_COMPILE=${CROSS_COMPILE:-}
 
-# The same source gives the same image, whoever builds it and when.
+# The same source gives the same image, for each user and at any time.
 FLAGS=(
 	ARCH="$ARCH"
 	CROSS_COMPILE="$CROSS_COMPILE"
@@ -26,7 +26,7 @@ usage() {
 	Usage: ${0##*/} 7.2|7.3 CONFIG [TREE]
 
 	Prints the path of the kernel image. CONFIG is one of:
-	  base     what the tests boot: tinyconfig + base.config + pci-liveupdate.config
+	  base     the kernel of the tests: tinyconfig + base.config + pci-liveupdate.config
 	  run      the same without options that only tests need; base, if that is built
 	  NAME     the same and tests/configs/NAME.config (debug, off, ...)
 	  stock    the stock kernel with tinyconfig + base.config only
@@ -131,7 +131,7 @@ verify() {
 			bad=1
 		fi
 	done < <(wanted)
-	((!bad)) || die "the configuration '$config' does not hold what it asks for"
+	((!bad)) || die "the configuration '$config' lacks the options above"
 }
 
 configure() {
@@ -180,7 +180,7 @@ up_to_date() {
 	[[ -f $image && -s $build/.key && $(<"$build/.key") == "$(build_key)" ]]
 }
 
-# find_tree [TREE]: sets what is built, and where the state of it is kept.
+# find_tree [TREE]: sets the tree to build, and the folder with its state.
 find_tree() {
 	if [[ ${1:-} ]]; then
 		tree=$(cd -- "$1" && pwd) || die "there is no folder $1"
@@ -197,7 +197,7 @@ find_tree() {
 	case $tree in
 	"$CACHE/tree/$version") ;;
 	"$CACHE/src/$version/linux")
-		# It never changes: what it is tells what it holds.
+		# It never changes: its release stands for its content.
 		state=$CACHE/src/$version.state
 		mkdir -p "$state"
 		cp "${tree%/linux}/VERSION" "$state/key"
@@ -206,7 +206,7 @@ find_tree() {
 	esac
 }
 
-# select_config [TREE]: what is built from what.
+# select_config [TREE]: set the fragments, the tree and the image of $config.
 select_config() {
 	set_fragments
 	find_tree "${1:-}"

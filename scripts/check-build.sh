@@ -16,7 +16,7 @@ usage() {
 	END
 }
 
-# set_objects: what the overlay's C files become. One that only a patch for
+# set_objects: the objects of the overlay's C files. One that only a patch for
 # another version puts in a Makefile is not for this kernel.
 set_objects() {
 	local object
@@ -47,7 +47,7 @@ compile() {
 	return 0
 }
 
-# check_key: what the objects and the warnings depend on.
+# check_key: everything that the objects and the warnings depend on.
 check_key() {
 	{
 		cat "$tree.state/key" "$build/.config" "${BASH_SOURCE[0]}"

@@ -36,7 +36,7 @@ limit_configs() {
 	done
 }
 
-# build_commit VERSION: what is checked out here. Before the first commit with an
+# build_commit VERSION: the commit checked out here. Before the first commit with an
 # option of ours, on and off are the same.
 build_commit() {
 	local config

@@ -29,7 +29,7 @@ suite_lint() {
 }
 
 # count_results KTAP RC: adds up the results. Of a suite that failed or ended
-# early without saying what, the suite itself is what failed.
+# early without naming a test, the suite itself failed.
 count_results() {
 	local ktap=$1 rc=$2 plan seen
 
@@ -45,7 +45,7 @@ count_results() {
 	passed=$((passed + pass)) failed=$((failed + fail)) skipped=$((skipped + skip))
 }
 
-# run_suite NAME: one line, and what failed.
+# run_suite NAME: one line, and the tests that failed.
 run_suite() {
 	local name=$1 rc=0 pass fail skip dots start=$SECONDS
 	local log=$LOGDIR/check-$1.log ktap=$LOGDIR/check-$1.ktap

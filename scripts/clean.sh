@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Remove what was built, or the whole cache.
+# Remove the builds, or the whole cache.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,7 +10,7 @@ usage() {
 	cat <<-END
 	Usage: ${0##*/} [--all]
 
-	Removes what was built in $CACHE; with --all also the kernel trees, the
+	Removes the builds in $CACHE; with --all also the kernel trees, the
 	downloads, the logs, and the git repositories of series-to-git.sh with all
 	commits in them. Only folders that these scripts made are removed.
 	END

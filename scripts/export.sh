@@ -15,8 +15,8 @@ usage() {
 	Writes the series of patches/ for Linux $version to FOLDER (export), that of
 	patches/independent to FOLDER/independent, each with a cover letter, and
 	verifies that git am makes the tree of both that make-tree.sh makes. They have
-	the commits of series-to-git.sh. Nobody has signed off: whoever mails the
-	series does that, with git am --signoff.
+	the commits of series-to-git.sh. The patches have no sign-off: add yours
+	with git am --signoff before you mail them.
 	END
 }
 
@@ -33,8 +33,8 @@ stock_repository() {
 	git -C "$1" -c user.name=stock -c user.email=stock@localhost commit -q -m "Linux $release"
 }
 
-# write_series SERIES FOLDER: the commits from the first one to HEAD. Who wrote
-# the last one writes the cover letter.
+# write_series SERIES FOLDER: the commits from the first one to HEAD. The author
+# of the last one sends the cover letter.
 write_series() {
 	local cover=$2/0000-cover-letter.patch
 
@@ -50,7 +50,7 @@ Based on Linux $release." perl -0pi -e '
 		s/\*\*\* BLURB HERE \*\*\*/$ENV{BODY}/' "$cover"
 }
 
-# verify: what git am makes of both series is what make-tree.sh makes.
+# verify: git am must make the same tree of both series as make-tree.sh.
 verify() {
 	local file check=$work/check
 	local -a patches

@@ -104,8 +104,8 @@ choose() {
 	tail -n 1 <<<"${tested:-$offered}" | grep .
 }
 
-# Apt refuses what is not signed. Ask it once more what it made of the suites,
-# and compare the file with the signed index ourselves.
+# Apt refuses unsigned lists. Ask it once more whether it trusts the suites, and
+# compare the file with the signed index ourselves.
 check_signed() {
 	local package=$1 version=$2 deb=$3 trusted sum
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What every script here shares: where things are kept, how a step is shown,
-# locks, and tools that may have to be installed. To be sourced.
+# Shared by all scripts: the cache, steps, locks, and tools that may have to be
+# installed. To be sourced.
 
 set -euo pipefail
 
@@ -17,7 +17,7 @@ V=${V:-0}
 # 0 leaves out the patches that nothing here needs.
 INDEPENDENT=${INDEPENDENT:-1}
 
-# The folders of the overlay: what is below them goes into the kernel tree.
+# The folders of the overlay: the files below them go into the kernel tree.
 # shellcheck disable=SC2034
 OVERLAY_DIRS=(Documentation drivers include lib tools)
 
@@ -27,7 +27,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # A name of a lock -> the file descriptor that holds it.
 declare -A LOCK_FDS=()
 
-# The command that repeats the script: what a failed step tells the user to type.
+# The command that repeats the script: a failed step shows it to the user.
 REPEAT=(make)
 
 info() {
@@ -106,7 +106,7 @@ show_failure() {
 	info "repeat: $(repeat_command "$@")"
 }
 
-# step NAME COMMAND...: one line with the time it took; what COMMAND prints goes to
+# step NAME COMMAND...: one line with the time it took; the output of COMMAND goes to
 # a log, in STEP_LOGS if that is set. Never in a condition: bash would switch
 # errexit off in COMMAND.
 step() {
@@ -244,7 +244,7 @@ list_files() {
 		find "$@" -type f ! -path '*/.git/*' ! -name '*.[oad]' ! -name '*~' \
 			! -name '*.pyc' -printf '%p\0' | sed -z 's,^\./,,'
 	fi | sort -zu | while IFS= read -r -d '' file; do
-		# Git also lists what was removed and not committed yet.
+		# Git also lists removed files until the removal is committed.
 		[[ ! -f $file ]] || printf '%s\0' "$file"
 	done
 }

@@ -17,7 +17,7 @@ CHECKPATCH=(--strict --terse --quiet --no-summary --show-types --no-signoff
 FORBIDDEN='/(root|home|work)[/]|(deb|ftp|security|snapshot)[.][a-z.]*debian[.]org|ubuntu[.]com'
 
 # Files that cannot carry a licence line, or whose text is not ours.
-NO_SPDX='(\.(patch|md|json|png|svg)|(^|/)COPYING)$'
+NO_SPDX='(\.(patch|md|json|png|svg)|(^|/)(COPYING|cover))$'
 
 usage() {
 	cat <<-END
@@ -56,7 +56,7 @@ in_parallel() {
 	xargs -0 -r -n 4 -P "$(nproc)" "$@"
 }
 
-# tool PACKAGE:WHAT: what is not there and cannot be had skips the check.
+# tool PACKAGE:WHAT: a tool that cannot be installed skips the check.
 tool() {
 	local why
 
@@ -76,8 +76,8 @@ check_series() {
 	return "$bad"
 }
 
-# not_passed NAME: of the files on stdin those that are not known to pass. What
-# they hold is what counts, so that is their name in the cache.
+# not_passed NAME: of the files on stdin those that are not known to pass. Their
+# name in the cache is made of their content.
 not_passed() {
 	xargs -0 -r sha256sum --zero -- | while read -r -d '' sum file; do
 		[[ -e $CACHE/lint/passed/$1-$sum ]] || printf '%s\0' "$file"
@@ -204,7 +204,7 @@ check_executable() {
 	return "$bad"
 }
 
-# run_check NAME: one line, and what it complains of.
+# run_check NAME: one line, and its complaints.
 run_check() {
 	local name=${1//_/-} result=PASS rc=0 log=$LOGDIR/lint-${1//_/-}.log
 	local start=$SECONDS dots

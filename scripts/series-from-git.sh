@@ -212,7 +212,7 @@ write_patterns() {
 	sed -n 's/./\t&/p' <<<"$left"
 }
 
-# write_entry PATCH: what the series file says of it already, if it is for another
+# write_entry PATCH: the lines that the series file has already, if it is for another
 # version only.
 write_entry() {
 	local i line
