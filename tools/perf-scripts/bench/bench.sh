@@ -18,7 +18,8 @@ usage() {
 	Usage: make bench [ORDER=random] [COUNT=1] [PLOTS=FOLDER]
 	       ${0##*/} [--short]
 
-	  ORDER=random  only this order, which all tables and plots show
+	  ORDER=random  only this order: random, ascending or bridge; the plots and
+	                the promises are of the random one
 	  COUNT=1       count instructions with callgrind, instead of time
 	  PLOTS=FOLDER  where to write the plots (the folder of the results)
 	  --short       a few sizes only, without times: whether all contenders
