@@ -16,6 +16,8 @@ QEMU		?= qemu-system-x86_64
 TESTS		?= *
 # make test: 1 runs those as well that are much like another one.
 ALL		?=
+# make kunit: a pattern of suites.
+SUITES		?= pci_liveupdate*
 # make touch: what goes wrong (none, renumber, move), and 1 to rely on the guard.
 RECIPE		?= none
 GUARD_ONLY	?=
@@ -42,7 +44,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES FROM TO KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
+export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -52,22 +54,22 @@ help:
 	@echo
 	@echo '  run        boot $(FROM), preserve $(DEVICES) PCI devices, kexec into $(TO), check them'
 	@echo '  test       the test suite'
-	@echo '  check      what needs no kernel: the index in user space, the tool, lint'
-	@echo '  touch      who writes to configuration space during a live update, stock and ours'
+	@echo '  check      tests without a kernel: the index in user space, the tool, lint'
+	@echo '  touch      trace writes to configuration space during a live update, stock and ours'
 	@echo '  soak       live updates with DMA under way, $(ROUNDS) times'
 	@echo '  fuzz       $(OPS) random operations on the index, and damaged records'
-	@echo '  scale      whole live updates of up to 65,536 functions, and what a call costs'
-	@echo '  bench      what the index costs, next to other designs: tables and plots'
-	@echo '  kunit      the KUnit suite in a guest'
+	@echo '  scale      whole live updates of up to 65,536 functions, and the cost of a call'
+	@echo '  bench      compare the index with other designs: tables and plots'
+	@echo '  kunit      the KUnit suites, with kunit.py'
 	@echo '  test-all   check, kunit, every test, export, and check-build and check-series'
 	@echo '  check-build   compiler warnings and sparse, in both kernels'
-	@echo '  check-series  whether each commit of the series builds'
+	@echo '  check-series  build a kernel at each commit of the series'
 	@echo '  shell      a shell in the guest that the tests boot'
 	@echo '  lint       checkpatch, shellcheck, mypy, kernel-doc and more'
 	@echo '  export     write the series to mail to $$O ($(O))'
 	@echo '  series-to-git    branches of a git repository with each patch as a commit'
 	@echo '  series-from-git  take the commits back into patches and overlay'
-	@echo '  clean      remove what was built; distclean: the downloads too'
+	@echo '  clean      remove the builds; distclean: the downloads too'
 	@echo
 	@echo '  DEVICES=$(DEVICES) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything) QEMU=$(QEMU)'
 	@echo '  KERNEL_SRC=, KERNEL_SRC_OLD=: kernel trees to use for TO and FROM'
