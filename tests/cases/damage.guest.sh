@@ -35,7 +35,7 @@ damages() {
 	largest=$(below_bridges | cut -c 1-7 | uniq -c | sort -n | awk 'END { print $2 }')
 	pair "$(record-damage list function)" $(below_bridges | grep "^$largest:")
 	pair "$(record-damage list bus)" \
-		$(below_bridges | grep -v "^$largest:" | awk -F : '!seen[$2]++')
+		$(below_bridges | grep -v "^$largest:" | awk -F : '!seen[$1 $2]++')
 }
 
 # pair NAMES ADDRESS...: one address for each name.

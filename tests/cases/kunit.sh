@@ -19,9 +19,7 @@ debug_tests() {
 
 # kunit DIR KERNEL [SUITES]: run the suites that match the pattern SUITES. All tests
 # pass, and none is skipped. kmemleak only finds leaks in a scan, and doubles the
-# time. A debug kernel leaves the exhaustive tests of the index to the harness in
-# user space, which has sanitizers. The log buffer holds the whole output, because
-# the console is slower.
+# time. The log buffer holds the whole output, because the console is slower.
 kunit() {
 	local dir=$1 kernel=$2 suites=${3:-pci_liveupdate*} tree image
 	local line='liveupdate=on kmemleak=off log_buf_len=16M kunit.enable=1 kunit.autorun=1 kunit_shutdown=reboot'
@@ -33,7 +31,7 @@ kunit() {
 	if [[ $kernel == *debug* ]]; then
 		seconds=$BOOT_SECONDS_DEBUG
 		qemu=(-m "$DEBUG_MEMORY")
-		line+=" $DEBUG_LINE kunit.filter=speed>very_slow"
+		line+=" $DEBUG_LINE"
 	fi
 	vm_boot "$dir" "$image" "" "" "$seconds" "$line kunit.filter_glob=$suites" "${qemu[@]}" ||
 		return

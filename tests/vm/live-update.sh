@@ -11,13 +11,13 @@ BOOT_SECONDS_DEBUG=600
 
 # KASAN takes an eighth of the memory at boot. The next kernel has to find that much
 # in the scratch areas of KHO, whose default size takes for granted that there is
-# twice that much.
+# twice that much. Later kernels call the areas bootmem.
 #
 # And without no5lvl an interrupt at the wrong moment gives a false report:
 # identify_cpu() clears the features of the boot processor for a while, and KASAN
 # looks among them for the number of levels of page tables.
 DEBUG_MEMORY=2G
-DEBUG_LINE='kho_scratch=64M,640M,64M no5lvl'
+DEBUG_LINE='kho_scratch=64M,640M,64M kho_bootmem=64M,640M,64M no5lvl'
 
 # build_kernel VERSION-CONFIG: print the path of the image, such as of 7.3-base.
 build_kernel() {
