@@ -340,6 +340,37 @@ static void luo_register(struct kunit *test)
 	api_unpreserve(t, EP_A0);
 }
 
+/* Clients of the API under the names of the mailing lists need no change. */
+static void luo_other_names(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	register_fh(test);
+	pci_liveupdate_unregister_flb(&test_fh);
+	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, NULL), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(t->devs[EP_A0]), -ENOENT);
+	luo_file_unpreserve_files(&t->files);
+
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_register_flb(&test_fh), 0);
+	KUNIT_ASSERT_EQ(test, preserve_file(&t->files, 1, NULL), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(t->devs[EP_A0]), 0);
+	KUNIT_EXPECT_TRUE(test, api_is_outgoing(t, EP_A0));
+	pci_liveupdate_unpreserve(t->devs[EP_A0]);
+	KUNIT_EXPECT_FALSE(test, api_is_outgoing(t, EP_A0));
+}
+
+static void finish_other_names(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_is_incoming(t->devs[EP_A0]));
+	pci_liveupdate_finish(t->devs[EP_A0]);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_is_incoming(t->devs[EP_A0]));
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0));
+}
+
 /* The suite */
 
 static struct kunit_case flb_cases[] = {
@@ -351,6 +382,8 @@ static struct kunit_case flb_cases[] = {
 	KUNIT_CASE(luo_preserve_fails),
 	KUNIT_CASE(luo_leftovers),
 	KUNIT_CASE(luo_register),
+	KUNIT_CASE(luo_other_names),
+	KUNIT_CASE(finish_other_names),
 	{ }
 };
 
