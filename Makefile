@@ -39,12 +39,14 @@ INDEPENDENT	?= 1
 PLOTS		?=
 # make fuzz: how many operations at random, and a thousandth as many damaged records.
 OPS		?= 200000000
+# make mutants: try one mutant in so many, instead of as many as take ten minutes.
+EVERY		?=
 # Where "make export" writes the series.
 O		?= export
 # 1 shows everything.
 V		?= 0
 
-export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V COUNT KERNEL ORDER PLOTS
+export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V EVERY COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -61,7 +63,8 @@ help:
 	@echo '  scale      whole live updates of up to 65,536 functions, and the cost of a call'
 	@echo '  bench      compare the index with other designs: tables and plots'
 	@echo '  kunit      the KUnit suites, with kunit.py'
-	@echo '  test-all   check, kunit, every test, export, and check-build and check-series'
+	@echo '  mutants    break the source in one place after another: a test must fail'
+	@echo '  test-all   check, kunit, every test, mutants, export, check-build, check-series'
 	@echo '  check-build   compiler warnings and sparse, in both kernels'
 	@echo '  check-series  build a kernel at each commit of the series'
 	@echo '  shell      a shell in the guest that the tests boot'
@@ -107,6 +110,10 @@ bench:
 kunit:
 	@tests/kunit.sh
 
+.PHONY: mutants
+mutants:
+	@tests/mutants/mutants.sh
+
 .PHONY: shell
 shell:
 	@tests/shell.sh
@@ -129,7 +136,7 @@ check-series:
 
 .PHONY: test-all
 test-all: ALL := 1
-test-all: check check-build kunit test export check-series
+test-all: check check-build kunit test mutants export check-series
 
 .PHONY: export
 export:
