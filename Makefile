@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# PCI live update: build, run and test. "make" prints what there is.
+# PCI live update: build, run and test. "make" lists the targets.
 
 # How many preserved devices the guest of "make run" has.
 DEVICES		?= 64
@@ -18,7 +18,7 @@ TESTS		?= *
 ALL		?=
 # make kunit: a pattern of suites.
 SUITES		?= pci_liveupdate*
-# make touch: what goes wrong (none, renumber, move), and 1 to rely on the guard.
+# make touch: a fault of the next kernel (none, renumber, move), and 1 to rely on the guard.
 RECIPE		?= none
 GUARD_ONLY	?=
 # How often "make soak" repeats each test.

@@ -149,8 +149,8 @@ compile() {
 	kmake -C "$tree" O="$build" -j"$(nproc)" "${FLAGS[@]}" "${COMPILER[@]}" "${image##*/}"
 }
 
-# seed: begin with the objects of the base configuration. Whatever is different
-# kbuild compiles again.
+# seed: begin with the objects of the base configuration. kbuild compiles those again
+# that differ.
 seed() {
 	local base=$CACHE/build/$version-base
 

@@ -42,7 +42,7 @@ compile() {
 	(cd -- "$build" && rm -f -- "${objects[@]}")
 	kmake -s -C "$tree" O="$build" "${ccache[@]}" -j"$(nproc)" -k W=1 C=2 CHECK=sparse "${objects[@]}" \
 		>"$said" 2>&1 || { cat "$said"; return 1; }
-	# What sparse thinks of the kernel's own headers is not our business.
+	# Ignore reports of sparse about the kernel's own headers.
 	ours <"$said" | grep . && return 1
 	return 0
 }

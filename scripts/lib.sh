@@ -197,7 +197,7 @@ apt_install() {
 }
 
 # need_tools PACKAGE:WHAT...: installs the packages whose command or header is
-# not there, or says what to install.
+# missing, or names these packages.
 need_tools() {
 	local spec
 	local -a packages=() what=()

@@ -12,8 +12,8 @@
 CHECKPATCH=(--strict --terse --quiet --no-summary --show-types --no-signoff
 	--ignore "FILE_PATH_CHANGES,NOT_UNIFIED_DIFF,UNDOCUMENTED_DT_STRING")
 
-# What must not be in the repository: paths of the machine it was written on, and
-# host names of mirrors. In brackets, so that this line does not match itself.
+# The repository must not name paths of the machine it was written on, nor hosts of
+# mirrors. In brackets, so that this line does not match itself.
 FORBIDDEN='/(root|home|work)[/]|(deb|ftp|security|snapshot)[.][a-z.]*debian[.]org|ubuntu[.]com'
 
 # Files that cannot carry a licence line, or whose text is not ours.
@@ -146,7 +146,7 @@ check_shellcheck() {
 
 	tool shellcheck:shellcheck
 	mapfile -d '' shell < <({ files '\.sh$' .; scripts '(ba)?sh|busybox sh'; } | sort -zu)
-	# What one of them sources counts too: all pass, or none.
+	# A script that one of them sources counts too: all pass, or none.
 	sha256sum -- "${shell[@]}" >"$all"
 	[[ $(printf '%s\0' "$all" | not_passed shellcheck | tr '\0' ' ') ]] || return 0
 	printf '%s\0' "${shell[@]}" | in_parallel shellcheck -x

@@ -5,7 +5,7 @@
 #
 # The tree starts as hard links to the stock one, so a file is never written in
 # place: it is unlinked first. A file is touched only if its content changes,
-# and then it gets a new time stamp, so that kbuild rebuilds what it must.
+# and then it gets a new time stamp, so that kbuild compiles it again.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -48,7 +48,7 @@ tree_key() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 
-# sync_stock ID: bring what neither the overlay nor a patch touches up to date.
+# sync_stock ID: update the files that neither the overlay nor a patch touches.
 sync_stock() {
 	if [[ ! -f $state/stock ]]; then
 		rm -rf "$tree"

@@ -81,7 +81,7 @@ typedef u64 (*bench_calls_fn)(void *record, const struct bench_calls *calls);
  * @add:          Preserve functions.
  * @remove:       The inverse of @add, in the same kernel.
  * @bytes:        Size of the record. NULL: the memory that KHO preserves.
- * @hand_over:    Return what the next kernel needs to find the record. NULL: the
+ * @hand_over:    Return the address of the record for the next kernel. NULL: the
  *                contender does not survive a kexec.
  * @restore:      Prepare the record for look-ups in the next kernel.
  * @contains:     Whether each function is preserved.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Where the processor can count bits, the kernel patches the instruction in when
- * it boots. That is what the benchmark is compiled for.
+ * it boots. The benchmark is compiled for such a processor.
  */
 #ifndef _SHIM_ARCH_HWEIGHT_H
 #define _SHIM_ARCH_HWEIGHT_H
