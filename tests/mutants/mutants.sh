@@ -147,7 +147,7 @@ kill_stuck() {
 	done
 }
 
-# take_verdicts SIDE: what the guest said; sets after to the last mutant it began.
+# take_verdicts SIDE: the words of the guest; sets after to the last mutant it began.
 take_verdicts() {
 	local word number reason
 

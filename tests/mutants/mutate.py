@@ -68,7 +68,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: what replaces a region of the source."""
+    """One change: the replacement of a region of the source."""
     name: str
     line: int
     old: str
