@@ -205,7 +205,7 @@ struct test_damage_message {
 #define BLOCK_SEGMENTS		((KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / \
 				 sizeof(struct pci_segment_ser))
 
-/* tests/test.sh reads the level and the name. */
+/* tests/cases/damage.sh reads the level and the name. */
 static const struct test_damage test_damages[] = {
 	/* The address of the record */
 	{ DAMAGE_ADDRESS, "root_0", -EFAULT, "root", IN_ROOT_PA,

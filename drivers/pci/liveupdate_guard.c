@@ -158,7 +158,7 @@ static const struct guard_row guard_rows[] = {
 	{ GUARD_AER_ROOT, 0, .pass = ALL_BITS },
 	{ GUARD_AER_ROOT, PCI_ERR_ROOT_STATUS - PCI_ERR_ROOT_COMMAND,
 	  .pass = ALL_BITS, .rw1c = ALL_BITS },
-	/* 7.9.15.2 PTM Control: a driver below may ask for PTM */
+	/* 7.9.15.3 PTM Control: a driver below may ask for PTM */
 	{ GUARD_PTM, PCI_PTM_CTRL, .set = PCI_PTM_CTRL_ENABLE | PCI_PTM_CTRL_ROOT },
 	/* 7.9.14.3 DPC Control except its trigger, 7.9.14.4 DPC Status */
 	{ GUARD_DPC, PCI_EXP_DPC_CAP,

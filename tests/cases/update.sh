@@ -10,8 +10,10 @@ update_tests() {
 	run_similar update-one-function live_update 7.3-base 7.3-base 1 update
 	run update-two-segments live_update 7.3-base 7.3-base 24 update \
 		pci_liveupdate_hosts=1,24 segments=2
-	run update-next-version live_update 7.3-next 7.3-base 8 update version=2
-	run_similar update-from-next-version live_update 7.3-base 7.3-next 8 update version=1
+	run update-next-version live_update 7.3-next 7.3-base 8 update \
+		"version=$(($(record_version) + 1))"
+	run_similar update-from-next-version live_update 7.3-base 7.3-next 8 update \
+		"version=$(record_version)"
 	run update-nothing-preserved live_update 7.2-base 7.3-base 8 nothing
 	run update-session-closed live_update 7.3-base 7.3-base 8 closed
 	run update-removed live_update 7.3-base 7.3-base 8 removed
@@ -25,6 +27,11 @@ update_tests() {
 	run update-freeze live_update 7.3-base 7.3-base 8 freeze
 	run update-suspend live_update 7.3-base 7.3-base 2 suspend
 	run_similar luo-selftests luo_selftests
+}
+
+# record_version: the version of the record that the kernels write.
+record_version() {
+	awk '$2 == "PCI_SER_VERSION" { print $3 }' "$ROOT/include/linux/kho/abi/pci.h"
 }
 
 # kexec_load_test DIR: the first kernel explains why it clears bus mastering.

@@ -347,7 +347,7 @@ void test_versions(void)
 	unsigned int nr = 0;
 
 	CHECK_EQ(root->version, RECORD_VERSION);
-	CHECK_EQ(root->oldest_reader, 1);
+	CHECK_EQ(root->oldest_reader, PCI_SER_OLDEST_READER);
 	CHECK_EQ(root->features, 0);
 	CHECK_EQ(root->reserved, 0);
 

@@ -107,7 +107,7 @@ void test_layout(void)
 	CHECK_EQ(pci_liveupdate_index_add(world.index, key, &entry), 0);
 	root = phys_to_virt(world_kexec(&world));
 	CHECK_EQ(root[0], RECORD_VERSION);
-	CHECK_EQ(root[1], 1);
+	CHECK_EQ(root[1], PCI_SER_OLDEST_READER);
 	CHECK_EQ(*(const u64 *)(root + 2), 0);
 	CHECK_EQ(root[4], 1);
 	CHECK_EQ(root[5], 0);
