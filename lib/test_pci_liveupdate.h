@@ -8,6 +8,7 @@
 
 #include <kunit/test.h>
 #include <linux/bits.h>
+#include <linux/ioport.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/pci.h>
@@ -121,6 +122,7 @@ struct model_state {
  * @domain:   Segment number.
  * @dynamic:  The kernel chose the segment number.
  * @no_services: Firmware owns the port services.
+ * @window:   A memory window of the host bridge, if its flags are set.
  * @host:     The host bridge, or NULL.
  * @released: The last host bridge was released.
  * @fns:      The functions, which outlive the host bridge as hardware does.
@@ -135,6 +137,7 @@ struct model {
 	u32 domain;
 	bool dynamic;
 	bool no_services;
+	struct resource window;
 	struct pci_host_bridge *host;
 	bool released;
 	struct model_state fns[NR_MODEL_FNS];

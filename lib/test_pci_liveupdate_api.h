@@ -66,6 +66,7 @@ void api_remove_host(struct kunit *test);
 void api_begin_outgoing(struct kunit *test);
 void api_end_outgoing(struct api_test *t);
 void api_preserve_all(struct kunit *test);
+void api_preserve_last(struct kunit *test, enum model_fn bridge);
 unsigned long api_with_bridges(unsigned long set);
 void api_expect_logged(struct kunit *test, const char *text);
 void api_expect_no_flag(struct kunit *test, int flag);

@@ -110,6 +110,21 @@ void api_preserve_all(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, api_preserve(t, api_functions[i]), 0);
 }
 
+/*
+ * Record the function with the last BDF that a bridge forwards. The model does not
+ * have it.
+ */
+void api_preserve_last(struct kunit *test, enum model_fn bridge)
+{
+	struct pci_function_ser entry = { .vendor = MODEL_VENDOR };
+	struct api_test *t = test->priv;
+	u8 bus = t->model.fns[bridge].cfg[PCI_SUBORDINATE_BUS];
+	pci_ser_key_t key = PCI_SER_KEY(t->model.domain, PCI_DEVID(bus, 0xff));
+
+	KUNIT_ASSERT_EQ(test, 0,
+			pci_liveupdate_index_add(t->out.obj, key, &entry));
+}
+
 /* Return a set of functions with the bridges above them. */
 unsigned long api_with_bridges(unsigned long set)
 {

@@ -7,10 +7,12 @@
  */
 
 #include <kunit/test.h>
+#include <linux/array_size.h>
 #include <linux/bits.h>
 #include <linux/ioport.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
+#include <linux/unaligned.h>
 
 #ifdef CONFIG_X86
 #include <asm/pci_x86.h>
@@ -192,6 +194,102 @@ static void keep_intx_broken(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, t->devs[EP_A0]->broken_intx_masking);
 }
 
+#ifdef CONFIG_PCIEASPM
+static void set_ltr(struct api_test *t, enum model_fn fn)
+{
+	t->model.fns[fn].cfg[0x40 + PCI_EXP_DEVCTL2 + 1] |=
+		PCI_EXP_DEVCTL2_LTR_EN >> 8;
+}
+
+/* The guard keeps LTR off, so the PCI core must not rely on it. */
+static void keep_ltr(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	model_put_in_use(&t->model);
+	set_ltr(t, RP_A);
+	set_ltr(t, SW_UP);
+	api_scan_all(test);
+	KUNIT_EXPECT_TRUE(test, t->devs[RP_A]->ltr_path);
+	KUNIT_EXPECT_TRUE(test, t->devs[SW_UP]->ltr_path);
+	KUNIT_EXPECT_FALSE(test, t->devs[SW_DN_A]->ltr_path);
+	KUNIT_EXPECT_FALSE(test, t->devs[EP_A0]->ltr_path);
+	KUNIT_EXPECT_FALSE(test, t->devs[RP_B]->ltr_path);
+
+	/* Without a live update the PCI core enables it. */
+	api_finish_flb(test);
+	api_remove_host(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_TRUE(test, t->devs[SW_DN_A]->ltr_path);
+	KUNIT_EXPECT_TRUE(test, t->devs[RP_B]->ltr_path);
+}
+#endif
+
+/* Addresses */
+
+#define WINDOW		0xe0000000u
+
+/* Set BAR 1 of EP_A1, the ROM BAR of EP_A0, and the windows of the bridges above. */
+static void set_addresses(struct api_test *t, u32 rom_enable)
+{
+	static const enum model_fn bridges[] = { RP_A, SW_UP, SW_DN_A };
+
+	t->model.window = DEFINE_RES_MEM(WINDOW, SZ_1M);
+	for (int i = 0; i < ARRAY_SIZE(bridges); i++)
+		put_unaligned_le32(WINDOW | WINDOW >> 16,
+				   t->model.fns[bridges[i]].cfg + PCI_MEMORY_BASE);
+	put_unaligned_le32(WINDOW, t->model.fns[EP_A1].cfg + PCI_BASE_ADDRESS_1);
+	put_unaligned_le32((WINDOW + SZ_64K) | rom_enable,
+			   t->model.fns[EP_A0].cfg + PCI_ROM_ADDRESS);
+}
+
+/* Claim addresses of preserved devices before the PCI core assigns them to others. */
+static void keep_addresses(struct kunit *test)
+{
+	const int window = PCI_BRIDGE_MEM_WINDOW;
+	struct api_test *t = test->priv;
+	struct pci_dev **devs = t->devs;
+
+	set_addresses(t, PCI_ROM_ADDRESS_ENABLE);
+	api_scan_all(test);
+	/* Without a live update the scan claims nothing. */
+	KUNIT_EXPECT_NULL(test, devs[EP_A1]->resource[1].parent);
+	KUNIT_EXPECT_NULL(test, t->model.window.child);
+
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_PTR_EQ(test, devs[RP_A]->resource[window].parent,
+			    &t->model.window);
+	KUNIT_EXPECT_PTR_EQ(test, devs[SW_UP]->resource[window].parent,
+			    &devs[RP_A]->resource[window]);
+	KUNIT_EXPECT_PTR_EQ(test, devs[SW_DN_A]->resource[window].parent,
+			    &devs[SW_UP]->resource[window]);
+	KUNIT_EXPECT_PTR_EQ(test, devs[EP_A1]->resource[1].parent,
+			    &devs[SW_DN_A]->resource[window]);
+	KUNIT_EXPECT_PTR_EQ(test, devs[EP_A0]->resource[PCI_ROM_RESOURCE].parent,
+			    &devs[SW_DN_A]->resource[window]);
+	/* This BAR has no address. */
+	KUNIT_EXPECT_NULL(test, devs[EP_A1]->resource[0].parent);
+}
+
+/* A disabled expansion ROM decodes no addresses. */
+static void keep_no_disabled_rom(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	set_addresses(t, 0);
+	api_live_update_all(test);
+	KUNIT_EXPECT_NOT_NULL(test, t->devs[EP_A1]->resource[1].parent);
+	KUNIT_EXPECT_NULL(test, t->devs[EP_A0]->resource[PCI_ROM_RESOURCE].parent);
+}
+
 /* Calls of the PCI core that come later than the scan */
 
 static bool was_changed(struct api_test *t, enum model_fn fn)
@@ -357,17 +455,44 @@ static void take_numbers_of_absent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_ACS), 8);
 }
 
+/* Bus numbers of functions that are preserved for the next kernel are not free. */
+static void keep_numbers_outgoing(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	int first = 8, last = 0xff;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, PF), 0);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_find_bus_numbers(t->devs[RP_ACS], 1,
+								&first, &last));
+	KUNIT_EXPECT_EQ(test, first, 9);
+	KUNIT_EXPECT_EQ(test, last, 0xff);
+
+	first = 1;
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_find_bus_numbers(t->devs[RP_ACS], 1,
+								&first, &last));
+	KUNIT_EXPECT_EQ(test, first, 1);
+	KUNIT_EXPECT_EQ(test, last, 7);
+	api_unpreserve(t, PF);
+}
+
 /* A bridge that lost its bus numbers gets no others until the last finish. */
 static void keep_lost_numbers(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 
-	api_live_update_of(test, PF);
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, PF), 0);
+	api_preserve_last(test, RP_B);
+	api_live_update(test);
 	model_set_buses(&t->model, RP_B, 0, 0);
 	api_scan(test);
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0);
 	api_expect_logged(test, "was preserved with [bus 08-08], found with [bus 00-00]");
 	api_expect_logged(test, "1234:08:00.0 was preserved, and cannot be reached");
+	api_expect_logged(test, "1234:08:1f.7 was preserved, and cannot be reached");
 
 	api_rescan(t);
 	KUNIT_EXPECT_EQ(test, secondary(t, RP_B), 0);
@@ -614,8 +739,14 @@ static struct kunit_case keep_cases[] = {
 	KUNIT_CASE_PARAM(keep_from_late_calls, late_call_gen_params),
 	KUNIT_CASE_PARAM(change_by_late_calls, late_call_gen_params),
 	KUNIT_CASE(keep_intx_broken),
+#ifdef CONFIG_PCIEASPM
+	KUNIT_CASE(keep_ltr),
+#endif
+	KUNIT_CASE(keep_addresses),
+	KUNIT_CASE(keep_no_disabled_rom),
 	KUNIT_CASE(keep_numbers_of_absent),
 	KUNIT_CASE(take_numbers_of_absent),
+	KUNIT_CASE(keep_numbers_outgoing),
 	KUNIT_CASE(keep_lost_numbers),
 #ifdef CONFIG_X86
 	KUNIT_CASE(change_assigned_numbers),

@@ -82,7 +82,7 @@ static const struct fn_desc fn_descs[NR_MODEL_FNS] = {
 		.parent = SW_DN_A, .devfn = PCI_DEVFN(0, 0), .multi = true,
 		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
 		.bars = { { BAR_MEM64, 34 }, {}, { BAR_MEM32, 31 },
-			  { BAR_IO, 5 }, { BAR_MEM64, 12 } },
+			  { BAR_IO, 5 }, { BAR_MEM64, 33 } },
 		.rom_shift = 16,
 	},
 	[EP_A1] = {
@@ -507,6 +507,8 @@ int model_scan(struct model *model)
 		host->native_pcie_hotplug = 0;
 		host->native_pme = 0;
 	}
+	if (model->window.flags)
+		pci_add_resource(&host->windows, &model->window);
 
 	err = model_take_number(model);
 	if (err < 0 && err != PCI_DOMAIN_NR_NOT_SET)
