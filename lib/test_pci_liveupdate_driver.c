@@ -235,6 +235,19 @@ static void bind_aware(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
 }
 
+/* User space cannot reset the function, but the driver can. */
+static void reset_by_driver(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct pci_dev *dev;
+
+	live_update_with_driver(test, true);
+	dev = t->devs[EP_A0];
+	KUNIT_ASSERT_PTR_EQ(test, dev->driver, &model_driver);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_function_reset(dev, true));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_function_reset(dev, false));
+}
+
 /* A bound driver keeps bus mastering when the last file is finished. */
 static void keep_master_of_bound(struct kunit *test)
 {
@@ -322,6 +335,7 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(bind_abandoned),
 	KUNIT_CASE(bind_overridden),
 	KUNIT_CASE(bind_aware),
+	KUNIT_CASE(reset_by_driver),
 	KUNIT_CASE(keep_power),
 	KUNIT_CASE(keep_power_state),
 	{ }

@@ -5,12 +5,14 @@
  */
 
 #include <kunit/test.h>
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/io.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/suspend.h>
+#include <linux/unaligned.h>
 
 #include "test_pci_liveupdate_api.h"
 
@@ -152,6 +154,7 @@ static void refuse_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(bus), -EBUSY);
 	KUNIT_EXPECT_EQ(test, pci_reset_bus(t->devs[PF]), -EBUSY);
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[PF]));
 
 	/* The device keeps running without a struct pci_dev. */
 	api_remove_dev(t, PF);
@@ -159,8 +162,50 @@ static void refuse_reset(struct kunit *test)
 
 	api_rescan(t);
 	api_finish(t, PF);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_function_reset(t->devs[PF],
+								      false));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_function_reset(t->devs[PF],
+								      true));
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[PF]));
 	KUNIT_EXPECT_NE(test, pci_probe_reset_bus(bus), -EBUSY);
+}
+
+/* A function stops a reset even if only the record has it, and has the last BDF. */
+static void refuse_reset_last(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_last(test, RP_B);
+	api_live_update(test);
+	api_scan_all(test);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_bus_reset(t->devs[RP_B]->subordinate,
+								false));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_bus_reset(t->devs[RP_A]->subordinate,
+								 false));
+	/* RP_B itself is not in the record. */
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+}
+
+/* The driver of the only preserved function on a bus may reset the bus. */
+static void allow_bus_reset(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_allow_bus_reset(t->devs[PF]), 0);
+	KUNIT_EXPECT_TRUE(test, test_and_clear_bit(PCI_DEV_LIVEUPDATE_RESETTING,
+						   &t->devs[RP_B]->priv_flags));
+
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_allow_bus_reset(t->devs[EP_A0]), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, api_has_flag(t->devs[SW_DN_A],
+					      PCI_DEV_LIVEUPDATE_RESETTING));
+	api_finish(t, EP_A1);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_allow_bus_reset(t->devs[EP_A0]), 0);
+	KUNIT_EXPECT_TRUE(test, test_and_clear_bit(PCI_DEV_LIVEUPDATE_RESETTING,
+						   &t->devs[SW_DN_A]->priv_flags));
 }
 
 static void refuse_recovery(struct kunit *test)
@@ -172,6 +217,22 @@ static void refuse_recovery(struct kunit *test)
 			pcie_do_recovery(t->devs[RP_B], pci_channel_io_frozen, NULL));
 	KUNIT_EXPECT_EQ(test, t->devs[PF]->error_state, pci_channel_io_normal);
 	api_expect_logged(test, "cannot be reset to recover from an error");
+}
+
+#define DPC_CAP		0x100
+
+/* Recovery below a port disturbs no device that DPC has reset already. */
+static void recover_contained(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	u8 *dpc = t->model.fns[RP_B].cfg + DPC_CAP;
+
+	t->model.no_services = true;
+	put_unaligned_le32(PCI_EXT_CAP_ID_DPC | 1 << 16, dpc);
+	api_live_update_all(test);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	dpc[PCI_EXP_DPC_STATUS] = PCI_EXP_DPC_STATUS_TRIGGER;
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
 }
 
 /* Bus mastering of unfinished functions */
@@ -219,7 +280,10 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(refuse_resize),
 	KUNIT_CASE(refuse_vga),
 	KUNIT_CASE(refuse_reset),
+	KUNIT_CASE(refuse_reset_last),
+	KUNIT_CASE(allow_bus_reset),
 	KUNIT_CASE(refuse_recovery),
+	KUNIT_CASE(recover_contained),
 	KUNIT_CASE(stop_abandoned),
 	{ }
 };
