@@ -23,6 +23,14 @@ static u16 command(struct api_test *t, enum model_fn fn)
 	return t->model.fns[fn].cfg[PCI_COMMAND];
 }
 
+static void set_masters(struct api_test *t)
+{
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (t->devs[fn])
+			pci_set_master(t->devs[fn]);
+	}
+}
+
 static void kexec_ends(void *unused)
 {
 	kexec_in_progress = false;
@@ -35,10 +43,7 @@ static void begin_kexec(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	api_scan_all(test);
-	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
-		if (t->devs[fn])
-			pci_set_master(t->devs[fn]);
-	}
+	set_masters(t);
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
 
@@ -107,6 +112,28 @@ static void clear_master_for_reboot(struct kunit *test)
 	kexec_in_progress = false;
 	KUNIT_EXPECT_EQ(test, call_reboot_notifier(), NOTIFY_DONE);
 	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "takes no record"));
+	end_kexec(test, 0);
+}
+
+/*
+ * A function that is finished, and not preserved again, stops at the next kexec. So
+ * do its bridges.
+ */
+static void clear_master_of_finished(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	for (int i = 0; i < NR_FUNCTIONS; i++)
+		api_finish(t, api_functions[i]);
+	set_masters(t);
+	KUNIT_EXPECT_TRUE(test, command(t, PF) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_TRUE(test, command(t, RP_B) & PCI_COMMAND_MASTER);
+
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, kexec_ends, NULL));
+	kexec_in_progress = true;
+	pci_liveupdate_handing_over = true;
 	end_kexec(test, 0);
 }
 
@@ -329,6 +356,7 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(keep_master_outgoing),
 	KUNIT_CASE(clear_master_without_record),
 	KUNIT_CASE(clear_master_for_reboot),
+	KUNIT_CASE(clear_master_of_finished),
 	KUNIT_CASE(keep_master_incoming),
 	KUNIT_CASE(keep_master_of_bound),
 	KUNIT_CASE(bind_unaware),

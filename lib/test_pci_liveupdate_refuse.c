@@ -7,6 +7,7 @@
 #include <kunit/test.h>
 #include <linux/bitops.h>
 #include <linux/bits.h>
+#include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/io.h>
 #include <linux/notifier.h>
@@ -254,6 +255,17 @@ static void begin_masters(struct kunit *test)
 	api_live_update(test);
 }
 
+static bool any_released(struct api_test *t)
+{
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (t->devs[fn] &&
+		    api_has_flag(t->devs[fn], PCI_DEV_LIVEUPDATE_RELEASED))
+			return true;
+	}
+
+	return false;
+}
+
 static void stop_abandoned(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -270,6 +282,12 @@ static void stop_abandoned(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, is_master(t, api_functions[i]),
 				    api_functions[i] == PF, "function %d",
 				    api_functions[i]);
+
+	/* A work item probes the drivers, and no driver matches. */
+	for (int i = 0; i < 500 && any_released(t); i++)
+		msleep(20);
+	KUNIT_EXPECT_FALSE(test, any_released(t));
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "its driver did not bind"));
 }
 
 static struct kunit_case refuse_cases[] = {
