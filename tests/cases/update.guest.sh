@@ -66,7 +66,7 @@ check_version() {
 }
 
 second() {
-	local all edus nvmes bystanders held before size freed
+	local all edus nvmes bystanders devices held before size freed
 
 	all=$(below_bridges)
 	edus=$(edus_below_bridges)
@@ -86,6 +86,9 @@ second() {
 		"$(segments incoming)" "$(parameter segments 1)"
 	check_same "every device of the record is present" \
 		"$(absent)" 0
+	devices=$(records incoming | wc -l)
+	check "the kernel has counted them at the end of boot" \
+		log_has "found $devices of $devices preserved devices"
 	for address in $bystanders; do
 		check "$address was not preserved" \
 			not grep -q "^incoming $address " "$RECORD"
