@@ -6,8 +6,8 @@
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
-# shellcheck source=tests/vm.sh
-. "$ROOT/tests/vm.sh"
+# shellcheck source=tests/vm/vm.sh
+. "$ROOT/tests/vm/vm.sh"
 
 HERE=$ROOT/tests/mutants
 # Of the kernel, and of the headers that the harness of the index takes.
@@ -211,7 +211,6 @@ run_kernels() {
 
 	"$ROOT/scripts/build-initrd.sh" "$dir/initrd.gz" "$HERE/init:/init:755" \
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644" "$dir/list:/mutants:644"
-	VM_DEVICES=()
 	lanes lane_kunit
 	! grep -h $'^0\tcaught' "$dir"/verdicts.* || die "KUnit fails without a mutant"
 }
