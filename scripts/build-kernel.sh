@@ -27,7 +27,6 @@ usage() {
 
 	Prints the path of the kernel image. CONFIG is one of:
 	  base     the kernel of the tests: tinyconfig + base.config + pci-liveupdate.config
-	  run      the same without options that only tests need; base, if that is built
 	  NAME     the same and tests/configs/NAME.config (debug, off, ...)
 	  stock    the stock kernel with tinyconfig + base.config only
 	TREE is a kernel tree to build instead of the one make-tree.sh makes.
@@ -206,13 +205,6 @@ find_tree() {
 	esac
 }
 
-# select_config [TREE]: set the fragments, the tree and the image of $config.
-select_config() {
-	set_fragments
-	find_tree "${1:-}"
-	image=$(image_path)
-}
-
 main() {
 	local version=${1:-} config=${2:-} tree state=/nonexistent build image
 	local -a fragments
@@ -220,12 +212,9 @@ main() {
 	[[ $# -ge 2 && $# -le 3 && $1 != -* ]] || { usage; [[ ${1:-} == -h || ${1:-} == --help ]]; exit; }
 	init "$@"
 	check_version "$version"
-	if [[ $config == run ]]; then
-		config=base
-		select_config "${3:-}"
-		up_to_date || config=run
-	fi
-	select_config "${3:-}"
+	set_fragments
+	find_tree "${3:-}"
+	image=$(image_path)
 	if ! up_to_date; then
 		# Two builds at once would only take turns on the processors.
 		lock compile

@@ -32,8 +32,8 @@ main() {
 	fi
 	need_qemu
 
-	kernel=$("$ROOT/scripts/build-kernel.sh" "$FROM" run)
-	next=$("$ROOT/scripts/build-kernel.sh" "$TO" run)
+	kernel=$("$ROOT/scripts/build-kernel.sh" "$FROM" base)
+	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
 	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
 	dir=$CACHE/run/$FROM-$TO-$DEVICES
 	lock "run-${dir##*/}"
