@@ -148,13 +148,13 @@ compile() {
 	kmake -C "$tree" O="$build" -j"$(nproc)" "${FLAGS[@]}" "${COMPILER[@]}" "${image##*/}"
 }
 
-# seed: begin with the objects of the base configuration. kbuild compiles those again
-# that differ.
+# seed: begin with the objects of the base configuration of the same tree. kbuild
+# compiles those again that differ.
 seed() {
-	local base=$CACHE/build/$version-base
+	local base=${build/"/$version-$config"/"/$version-base"}
 
 	need_space 3 "building Linux $version"
-	if [[ $tree == "$CACHE/tree/$version" && $ARCH == x86_64 && -f $base/.key ]]; then
+	if [[ $config != stock && $ARCH == x86_64 && -f $base/.key ]]; then
 		lock "build-${base##*/}" shared
 		copy_build "$base" "$build"
 		unlock "build-${base##*/}"
