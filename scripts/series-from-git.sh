@@ -59,7 +59,7 @@ patch_text() {
 		"$1" -- "${files[@]}"
 }
 
-# same_patch COMMIT COMMIT: whatever kernel they are for.
+# same_patch COMMIT COMMIT: both have the same message and changes, for any kernel.
 same_patch() {
 	cmp -s <(patch_text "$1" | grep -v '^index ') <(patch_text "$2" | grep -v '^index ')
 }

@@ -80,12 +80,12 @@ make_stock_repository() {
 	mv -- "$folder.tmp" "$folder"
 }
 
-# all_patches FOLDER: those of its series file, whatever version they are for.
+# all_patches FOLDER: the patches of its series file, for any version.
 all_patches() {
 	sed -n "s,^\([[:alnum:]][^[:space:]]*\).*,$1/\1,p" "$ROOT/$1/series"
 }
 
-# patterns PATCH: of the files that the series file has below it.
+# patterns PATCH: the patterns of files below it in the series file.
 patterns() {
 	awk -v name="${1##*/}" '/^[[:alnum:]]/ { here = $1 == name }
 		/^\t/ && here { print $1 }' "$ROOT/${1%/*}/series"
