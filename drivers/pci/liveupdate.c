@@ -38,7 +38,8 @@
  *
  * Bridges have no reference count. Functions below a bridge have a contiguous
  * range of BDFs, so a bridge is released when that range is empty. The BDF of the
- * bridge is in the range of its parent: bridges are released bottom-up.
+ * bridge is in the range of its parent: bridges are released bottom-up. A VF is
+ * preserved together with its PF, see drivers/pci/liveupdate_sriov.c.
  *
  * The guard refuses writes to a device while it is preserved, see
  * drivers/pci/liveupdate_guard.c.
@@ -59,6 +60,8 @@
  *   last file is finished.
  * - A preserved bridge has other bus numbers: print an error with both numbers and
  *   the functions that cannot be reached. Don't assign numbers to the bridge.
+ * - A PF has another number of VFs than recorded: print an error with both numbers
+ *   and don't treat the PF as preserved. Its VFs are disabled.
  * - A preserved function is not found: print a warning and a count at the end of
  *   boot. Bridges above it stay preserved until the last file is finished.
  * - The last file is finished, but some functions are not: print a warning, send a
@@ -141,7 +144,7 @@ static pci_ser_key_t pci_liveupdate_key(struct pci_dev *dev)
 
 bool pci_liveupdate_is_function(struct pci_dev *dev)
 {
-	return dev->hdr_type == PCI_HEADER_TYPE_NORMAL && !dev->is_virtfn;
+	return dev->hdr_type == PCI_HEADER_TYPE_NORMAL;
 }
 
 bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag)
@@ -220,6 +223,14 @@ static struct pci_function_ser pci_liveupdate_describe(struct pci_dev *dev)
 		.flags = dev->broken_intx_masking ? PCI_SER_INTX_BROKEN : 0,
 	};
 
+	/* The record of the PF has the BARs of its VFs */
+	if (dev->is_virtfn) {
+		entry.flags |= PCI_SER_VF;
+		return entry;
+	}
+	if (dev->is_physfn)
+		entry.flags |= PCI_SER_PF;
+
 	for (int i = 0; i < (bridge ? 2 : PCI_STD_NUM_BARS); i++)
 		entry.bar_shift[i] = pci_liveupdate_bar_shift(dev, i);
 	entry.bar_shift[PCI_SER_ROM] =
@@ -267,11 +278,6 @@ static bool pci_liveupdate_uses_ats(struct pci_dev *dev)
 
 static int pci_liveupdate_check_function(struct pci_dev *dev)
 {
-	if (dev->is_virtfn) {
-		pci_warn(dev, "a VF cannot be preserved\n");
-		return -EINVAL;
-	}
-
 	if (dev->hdr_type == PCI_HEADER_TYPE_BRIDGE) {
 		pci_warn(dev, "a bridge is preserved with the functions below it, not by itself\n");
 		return -EINVAL;
@@ -350,72 +356,158 @@ void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag)
 {
 	lockdep_assert_held(&pci_liveupdate_lock);
 
-	if (!test_and_clear_bit(flag, &dev->priv_flags) ||
-	    flag != PCI_DEV_LIVEUPDATE_INCOMING)
+	if (!test_and_clear_bit(flag, &dev->priv_flags))
+		return;
+
+	pci_liveupdate_reset_vfs(dev, flag);
+	if (flag != PCI_DEV_LIVEUPDATE_INCOMING)
 		return;
 
 	if (test_and_clear_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags))
 		pm_runtime_put(&dev->dev);
 }
 
+/* Get the device that is preserved as long as @dev is: a PF, or a bridge. */
+static struct pci_dev *pci_liveupdate_above(struct pci_dev *dev)
+{
+	return dev->is_virtfn ? pci_physfn(dev) : pci_upstream_bridge(dev);
+}
+
+/* Check if @dev is preserved for its own sake, and not only for its VFs. */
+static bool pci_liveupdate_is_owned(struct pci_liveupdate_index *index,
+				    struct pci_dev *dev)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	if (!dev->is_physfn)
+		return true;
+	if (!pci_liveupdate_index_find(index, pci_liveupdate_key(dev), &slot))
+		return false;
+
+	entry = pci_liveupdate_index_entry(index, &slot, &damage);
+	return !IS_ERR(entry) && !(entry->flags & PCI_SER_IMPLIED);
+}
+
+static void pci_liveupdate_set_implied(struct pci_liveupdate_index *index,
+				       struct pci_dev *pf, bool implied)
+{
+	struct pci_liveupdate_slot slot;
+
+	if (pci_liveupdate_index_find(index, pci_liveupdate_key(pf), &slot))
+		pci_liveupdate_index_set_implied(&slot, implied);
+}
+
+/* Check if a PF or bridge must stay after a device on @bus below was dropped. */
+static bool pci_liveupdate_is_needed(struct pci_liveupdate_index *index,
+				     struct pci_dev *dev, int flag,
+				     struct pci_bus *bus)
+{
+	if (dev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+		return pci_liveupdate_any_below(index, bus);
+
+	return pci_liveupdate_nr_vfs(dev, flag) ||
+	       pci_liveupdate_is_owned(index, dev);
+}
+
+static void pci_liveupdate_remove_dev(struct pci_liveupdate_index *index,
+				      struct pci_dev *dev, int flag)
+{
+	struct pci_liveupdate_slot slot;
+
+	if (pci_liveupdate_index_find(index, pci_liveupdate_key(dev), &slot)) {
+		pci_liveupdate_index_remove(index, &slot);
+		if (dev->is_virtfn)
+			pci_liveupdate_count_vf(dev, flag, -1);
+	}
+	pci_liveupdate_clear_flag(dev, flag);
+}
+
 /*
- * Drop @dev and the bridges above it with nothing else below. Walk buses:
+ * Drop @dev, and the PF and bridges above it with nothing else below. Walk buses:
  * ->subordinate is NULL during removal.
  */
 static void pci_liveupdate_drop_dev(struct pci_liveupdate_index *index,
 				    struct pci_dev *dev, int flag)
 {
-	struct pci_liveupdate_slot slot;
-	struct pci_dev *bridge = dev;
 	struct pci_bus *bus;
 
 	lockdep_assert_held(&pci_liveupdate_lock);
 
 	do {
-		if (pci_liveupdate_index_find(index, pci_liveupdate_key(bridge),
-					      &slot))
-			pci_liveupdate_index_remove(index, &slot);
-		pci_liveupdate_clear_flag(bridge, flag);
-		bus = bridge->bus;
-		bridge = pci_upstream_bridge(bridge);
-	} while (bridge && pci_liveupdate_has_flag(bridge, flag) &&
-		 !pci_liveupdate_any_below(index, bus));
+		pci_liveupdate_remove_dev(index, dev, flag);
+		bus = dev->bus;
+		dev = pci_liveupdate_above(dev);
+	} while (dev && pci_liveupdate_has_flag(dev, flag) &&
+		 !pci_liveupdate_is_needed(index, dev, flag, bus));
+}
+
+/* The owner of @dev gives it up. A PF stays for its VFs. */
+static void pci_liveupdate_disown(struct pci_liveupdate_index *index,
+				  struct pci_dev *dev, int flag)
+{
+	if (pci_liveupdate_nr_vfs(dev, flag))
+		pci_liveupdate_set_implied(index, dev, true);
+	else
+		pci_liveupdate_drop_dev(index, dev, flag);
 }
 
 /* Outgoing */
 
-static int pci_liveupdate_add_dev(struct pci_dev *dev)
+static int pci_liveupdate_add_to_index(struct pci_dev *dev, bool implied)
 {
 	struct pci_function_ser entry = pci_liveupdate_describe(dev);
+	pci_ser_key_t key = pci_liveupdate_key(dev);
+	struct pci_sriov_ser sriov;
+
+	if (!(entry.flags & PCI_SER_PF))
+		return pci_liveupdate_index_add(pci_liveupdate_outgoing, key,
+						&entry);
+
+	sriov = pci_liveupdate_describe_sriov(dev);
+	if (implied)
+		entry.flags |= PCI_SER_IMPLIED;
+	return pci_liveupdate_index_add_pf(pci_liveupdate_outgoing, key, &entry,
+					   &sriov);
+}
+
+/* Add @dev. A PF is @implied if it is preserved only for its VFs. */
+static int pci_liveupdate_add_dev(struct pci_dev *dev, bool implied)
+{
 	int err;
 
-	err = pci_liveupdate_index_add(pci_liveupdate_outgoing,
-				       pci_liveupdate_key(dev), &entry);
+	err = pci_liveupdate_add_to_index(dev, implied);
 	if (err)
 		return err == -EEXIST ? -EBUSY : err;
 
 	pci_liveupdate_guard_init(dev);
 	set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags);
+	if (dev->is_virtfn)
+		pci_liveupdate_count_vf(dev, PCI_DEV_LIVEUPDATE_OUTGOING, 1);
 	return 0;
 }
 
-static int pci_liveupdate_add_with_bridges(struct pci_dev *dev)
+static int pci_liveupdate_add_with_devices_above(struct pci_dev *dev)
 {
-	struct pci_dev *bridge;
+	struct pci_dev *above;
 	int err;
 
-	err = pci_liveupdate_add_dev(dev);
+	err = pci_liveupdate_add_dev(dev, false);
 	if (err)
 		return err;
 
-	for (bridge = pci_upstream_bridge(dev); bridge;
-	     bridge = pci_upstream_bridge(bridge)) {
-		if (pci_liveupdate_has_flag(bridge, PCI_DEV_LIVEUPDATE_OUTGOING))
+	for (above = pci_liveupdate_above(dev); above;
+	     above = pci_liveupdate_above(above)) {
+		if (pci_liveupdate_has_flag(above, PCI_DEV_LIVEUPDATE_OUTGOING))
 			break;
 
-		err = pci_liveupdate_check_bridge(bridge);
+		if (above->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+			err = pci_liveupdate_check_bridge(above);
+		else
+			err = pci_liveupdate_check_function(above);
 		if (!err)
-			err = pci_liveupdate_add_dev(bridge);
+			err = pci_liveupdate_add_dev(above, true);
 		if (err) {
 			pci_liveupdate_drop_dev(pci_liveupdate_outgoing, dev,
 						PCI_DEV_LIVEUPDATE_OUTGOING);
@@ -424,6 +516,22 @@ static int pci_liveupdate_add_with_bridges(struct pci_dev *dev)
 	}
 
 	return 0;
+}
+
+/**
+ * pci_liveupdate_is_implied - Check if a PF is preserved only for its VFs.
+ * @index: The index of one side, or NULL.
+ * @dev: A device.
+ * @flag: PCI_DEV_LIVEUPDATE_OUTGOING or PCI_DEV_LIVEUPDATE_INCOMING, for that side.
+ *
+ * Context: The caller holds pci_liveupdate_lock.
+ * Return: true if @dev is a PF with preserved VFs and nobody preserved it itself.
+ */
+bool pci_liveupdate_is_implied(struct pci_liveupdate_index *index,
+			       struct pci_dev *dev, int flag)
+{
+	return index && pci_liveupdate_nr_vfs(dev, flag) &&
+	       !pci_liveupdate_is_owned(index, dev);
 }
 
 /* Check conditions that change over the life of a device. */
@@ -437,10 +545,14 @@ static int pci_liveupdate_check_state(struct pci_dev *dev)
 		return -ESHUTDOWN;
 	if (pci_liveupdate_has_flag(dev, PCI_DEV_REMOVED))
 		return -ENODEV;
-	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING))
+	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING) &&
+	    !pci_liveupdate_is_implied(pci_liveupdate_outgoing, dev,
+				       PCI_DEV_LIVEUPDATE_OUTGOING))
 		return -EBUSY;
 
-	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
+	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) &&
+	    !pci_liveupdate_is_implied(pci_liveupdate_incoming, dev,
+				       PCI_DEV_LIVEUPDATE_INCOMING)) {
 		pci_warn(dev, "cannot be preserved again before it is finished\n");
 		return -EBUSY;
 	}
@@ -450,12 +562,7 @@ static int pci_liveupdate_check_state(struct pci_dev *dev)
 		return -EBUSY;
 	}
 
-	if (pci_num_vf(dev) || pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_VFS)) {
-		pci_warn(dev, "cannot be preserved while it has VFs\n");
-		return -EOPNOTSUPP;
-	}
-
-	return 0;
+	return pci_liveupdate_check_pf(pci_physfn(dev));
 }
 
 static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
@@ -474,7 +581,11 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
 		if (err)
 			return err;
 
-		err = pci_liveupdate_add_with_bridges(dev);
+		if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING))
+			pci_liveupdate_set_implied(pci_liveupdate_outgoing, dev,
+						   false);
+		else
+			err = pci_liveupdate_add_with_devices_above(dev);
 		if (err)
 			return err;
 	}
@@ -487,25 +598,28 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
 
 /**
  * pci_liveupdate_outgoing_preserve - Preserve a function for the next kernel.
- * @dev: A function with a type 0 header that is not a VF.
+ * @dev: A function with a type 0 header.
  *
- * Adds the function and the bridges above it to the record for the next kernel.
+ * Adds the function and the bridges above it to the record for the next kernel. If
+ * it is a VF, adds its PF as well, without an owner until this is called for the PF.
  * Call it from the .preserve() callback of a LUO file handler that is registered
  * with pci_liveupdate_register_fh().
  *
  * Context: Process context. May sleep. @dev is bound to the calling driver.
  * Return: 0, or with nothing changed:
- *         -EINVAL if @dev is a VF, a bridge or a CardBus bridge;
- *         -EOPNOTSUPP if live update is off, if VFs are enabled or being enabled,
- *         if ATS is on behind an IOMMU, if a quirk enables ACS on @dev or on a
- *         bridge above, if the bus numbers of a bridge above are not nested in its
- *         parent's, or if the number of the segment was assigned dynamically or
- *         its host bridge is set up by a driver of its own;
+ *         -EINVAL if @dev is a bridge or a CardBus bridge;
+ *         -EOPNOTSUPP if live update is off, if ATS is on behind an IOMMU, if a
+ *         quirk enables ACS on @dev or on a bridge above, if the bus numbers of a
+ *         bridge above are not nested in its parent's, if the number of the segment
+ *         was assigned dynamically or its host bridge is set up by a driver of its
+ *         own, if the PF has VFs and a driver that has set neither liveupdate_aware
+ *         nor liveupdate_keeps_vfs, or if its VFs can migrate;
  *         -ENOENT if no file of a registered handler is being preserved;
  *         -ENODEV if @dev is being removed;
  *         -EBUSY if @dev is already preserved, since a function has one bit and
  *         cannot have two owners; if the previous kernel preserved @dev and it is
- *         not finished; or if bus numbers are being assigned;
+ *         not finished; if bus numbers are being assigned; or if the number of VFs
+ *         is being changed;
  *         -ESHUTDOWN if the kexec has begun;
  *         -ENOMEM if there is no memory.
  */
@@ -525,7 +639,8 @@ static int pci_liveupdate_unpreserve_dev(struct pci_dev *dev)
 	guard(mutex)(&pci_liveupdate_lock);
 
 	if (!pci_liveupdate_is_function(dev) ||
-	    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING)) {
+	    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING) ||
+	    !pci_liveupdate_is_owned(pci_liveupdate_outgoing, dev)) {
 		dev_warn_ratelimited(&dev->dev,
 				     "not preserved for the next kernel, cannot be unpreserved\n");
 		return -ENOENT;
@@ -534,8 +649,8 @@ static int pci_liveupdate_unpreserve_dev(struct pci_dev *dev)
 	if (kexec_in_progress)
 		return -ESHUTDOWN;
 
-	pci_liveupdate_drop_dev(pci_liveupdate_outgoing, dev,
-				PCI_DEV_LIVEUPDATE_OUTGOING);
+	pci_liveupdate_disown(pci_liveupdate_outgoing, dev,
+			      PCI_DEV_LIVEUPDATE_OUTGOING);
 	pci_dbg(dev, "no longer preserved for the next kernel\n");
 	return 0;
 }
@@ -544,9 +659,10 @@ static int pci_liveupdate_unpreserve_dev(struct pci_dev *dev)
  * pci_liveupdate_outgoing_unpreserve - Undo pci_liveupdate_outgoing_preserve().
  * @dev: A function preserved by pci_liveupdate_outgoing_preserve().
  *
- * Releases each bridge above with no other preserved function below. If @dev is
- * not preserved, prints a warning and changes nothing: after removal and rescan
- * the function may belong to another driver.
+ * Releases each bridge above with no other preserved function below, and the PF of
+ * the last VF if nobody preserved it. A PF stays preserved while one of its VFs is.
+ * If @dev is not preserved, prints a warning and changes nothing: after removal and
+ * rescan the function may belong to another driver.
  *
  * Context: Process context. May sleep.
  */
@@ -587,8 +703,9 @@ void pci_liveupdate_clear_outgoing(struct pci_liveupdate_index *index)
 bool pci_liveupdate_answers_as(struct pci_dev *dev,
 			       const struct pci_function_ser *entry)
 {
-	return !dev->is_virtfn && dev->vendor == entry->vendor &&
-	       dev->device == entry->device && dev->hdr_type == entry->hdr_type;
+	return dev->is_virtfn == !!(entry->flags & PCI_SER_VF) &&
+	       dev->vendor == entry->vendor && dev->device == entry->device &&
+	       dev->hdr_type == entry->hdr_type;
 }
 
 bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
@@ -677,14 +794,28 @@ static void pci_liveupdate_stop_damaged(struct pci_dev *dev,
 		damage->expected, function ? ", bus mastering is cleared" : "");
 }
 
-/* Mark a device if it matches its entry in the record. */
-static int pci_liveupdate_adopt(struct pci_dev *dev,
-				const struct pci_liveupdate_slot *slot)
+/* Check that a PF has its recorded SR-IOV state. */
+static int pci_liveupdate_check_sriov(struct pci_dev *dev,
+				      const struct pci_liveupdate_slot *slot)
+{
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_damage damage;
+
+	sriov = pci_liveupdate_index_sriov(pci_liveupdate_incoming, slot, &damage);
+	if (IS_ERR(sriov)) {
+		pci_liveupdate_stop_damaged(dev, &damage);
+		return PTR_ERR(sriov);
+	}
+
+	return pci_liveupdate_has_sriov(dev, sriov) ? 0 : -ENXIO;
+}
+
+/* Check that a device matches its entry in the record. */
+static int pci_liveupdate_check_match(struct pci_dev *dev,
+				      const struct pci_liveupdate_slot *slot)
 {
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
-
-	lockdep_assert_held(&pci_liveupdate_lock);
 
 	entry = pci_liveupdate_index_entry(pci_liveupdate_incoming, slot, &damage);
 	if (IS_ERR(entry)) {
@@ -693,8 +824,9 @@ static int pci_liveupdate_adopt(struct pci_dev *dev,
 	}
 
 	if (!pci_liveupdate_answers_as(dev, entry)) {
-		pci_err(dev, "[%04x:%04x] type %02x was preserved, found [%04x:%04x] type %02x%s; not treated as preserved\n",
+		pci_err(dev, "[%04x:%04x] type %02x%s was preserved, found [%04x:%04x] type %02x%s; not treated as preserved\n",
 			entry->vendor, entry->device, entry->hdr_type,
+			entry->flags & PCI_SER_VF ? " (VF)" : "",
 			dev->vendor, dev->device, dev->hdr_type,
 			dev->is_virtfn ? " (VF)" : "");
 		return -ENODEV;
@@ -704,6 +836,22 @@ static int pci_liveupdate_adopt(struct pci_dev *dev,
 		pci_liveupdate_report_lost_numbers(dev, entry);
 		return -ENXIO;
 	}
+
+	return entry->flags & PCI_SER_PF ?
+	       pci_liveupdate_check_sriov(dev, slot) : 0;
+}
+
+/* Mark a device if it matches its entry in the record. */
+static int pci_liveupdate_adopt(struct pci_dev *dev,
+				const struct pci_liveupdate_slot *slot)
+{
+	int err;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	err = pci_liveupdate_check_match(dev, slot);
+	if (err)
+		return err;
 
 	pci_liveupdate_index_mark(slot, true);
 	pci_liveupdate_guard_init(dev);
@@ -747,7 +895,8 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
  * @dev: A function or a bridge.
  *
  * Context: Any.
- * Return: true from enumeration of a preserved device until it is finished.
+ * Return: true from enumeration of a preserved device until it is finished, and in
+ *         case of a PF until its preserved VFs are finished as well.
  */
 bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 {
@@ -759,14 +908,15 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev)
 {
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
-		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
+		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
+		    !pci_liveupdate_is_owned(pci_liveupdate_incoming, dev)) {
 			dev_warn_ratelimited(&dev->dev,
 					     "not preserved by the previous kernel, cannot be finished\n");
 			return -ENOENT;
 		}
 
-		pci_liveupdate_drop_dev(pci_liveupdate_incoming, dev,
-					PCI_DEV_LIVEUPDATE_INCOMING);
+		pci_liveupdate_disown(pci_liveupdate_incoming, dev,
+				      PCI_DEV_LIVEUPDATE_INCOMING);
 	}
 
 	if (!READ_ONCE(dev->driver))
@@ -782,7 +932,9 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev)
  *
  * The PCI core then treats @dev like any other device, except for settings that
  * other devices depend on. Releases each bridge above with no other preserved
- * function below. If @dev is not preserved, prints a warning and changes nothing.
+ * function below, and the PF of the last VF if nobody preserved it. A PF stays
+ * preserved until its preserved VFs are finished. If @dev is not preserved, prints a
+ * warning and changes nothing.
  *
  * Context: Process context. May sleep.
  */
@@ -816,12 +968,22 @@ static void pci_liveupdate_drop_below(struct pci_dev *bridge)
 	}
 }
 
+/* Check if @dev is a VF that is being disabled: a message names the number. */
+static bool pci_liveupdate_is_disabled(struct pci_dev *dev)
+{
+	return dev->is_virtfn &&
+	       pci_liveupdate_has_flag(pci_physfn(dev), PCI_DEV_LIVEUPDATE_VFS);
+}
+
 static void pci_liveupdate_cleanup_incoming(struct pci_dev *dev)
 {
 	struct pci_liveupdate_slot slot;
 
-	if (pci_dev_is_disconnected(dev)) {
-		pci_warn(dev, "gone before it was finished, no longer preserved\n");
+	/* VFs on a bus of their own are not told that the PF is gone */
+	if (pci_liveupdate_is_disabled(dev) ||
+	    pci_dev_is_disconnected(pci_physfn(dev))) {
+		if (!pci_liveupdate_is_disabled(dev))
+			pci_warn(dev, "gone before it was finished, no longer preserved\n");
 		if (dev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
 			pci_liveupdate_drop_below(dev);
 		pci_liveupdate_drop_dev(pci_liveupdate_incoming, dev,
@@ -847,7 +1009,8 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 	guard(mutex)(&pci_liveupdate_lock);
 
 	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING)) {
-		pci_warn(dev, "removed while preserved for the next kernel, which will not look for it\n");
+		if (!pci_liveupdate_is_disabled(dev))
+			pci_warn(dev, "removed while preserved for the next kernel, which will not look for it\n");
 		if (!kexec_in_progress)
 			pci_liveupdate_drop_dev(pci_liveupdate_outgoing, dev,
 						PCI_DEV_LIVEUPDATE_OUTGOING);

@@ -7,12 +7,13 @@
 #define _DRIVERS_PCI_LIVEUPDATE_H
 
 #include <linux/bits.h>
+#include <linux/errno.h>
+#include <linux/kho/abi/pci.h>
 #include <linux/pci.h>
 #include <linux/types.h>
 
 struct liveupdate_flb_ops;
 struct mutex;
-struct pci_function_ser;
 struct pci_liveupdate_index;
 
 /* Bits in priv_flags of devices for which the guard checks writes */
@@ -86,8 +87,6 @@ void pci_liveupdate_bus_scanned(struct pci_bus *bus);
 int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps);
 bool pci_liveupdate_keeps_sizes(struct pci_dev *dev);
 bool pci_liveupdate_keeps_power(struct pci_dev *dev);
-bool pci_liveupdate_begin_vfs(struct pci_dev *dev);
-void pci_liveupdate_end_vfs(struct pci_dev *dev);
 bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv);
 bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver);
 bool pci_liveupdate_blocks_bus_reset(struct pci_bus *bus, bool report);
@@ -153,13 +152,6 @@ static inline bool pci_liveupdate_keeps_power(struct pci_dev *dev)
 	return false;
 }
 
-static inline bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
-{
-	return true;
-}
-
-static inline void pci_liveupdate_end_vfs(struct pci_dev *dev) { }
-
 static inline bool pci_liveupdate_forbids_driver(struct pci_dev *dev,
 						 struct pci_driver *drv)
 {
@@ -184,6 +176,51 @@ static inline int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
 }
 
 static inline bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
+{
+	return false;
+}
+#endif
+
+#if defined(CONFIG_PCI_LIVEUPDATE) && defined(CONFIG_PCI_IOV)
+bool pci_liveupdate_creates_vf(struct pci_dev *dev);
+bool pci_liveupdate_begin_vfs(struct pci_dev *dev);
+void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev);
+void pci_liveupdate_end_vfs(struct pci_dev *dev);
+int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos);
+void pci_liveupdate_adopt_vfs(struct pci_dev *dev);
+void pci_liveupdate_read_vf_caps(struct pci_dev *vf);
+bool pci_liveupdate_find_vf_cap(struct pci_dev *vf, int cap, u8 *pos);
+bool pci_liveupdate_find_vf_ext_cap(struct pci_dev *vf, int cap, u16 *pos);
+#else
+static inline bool pci_liveupdate_creates_vf(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
+{
+	return true;
+}
+
+static inline void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev) { }
+static inline void pci_liveupdate_end_vfs(struct pci_dev *dev) { }
+
+static inline int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
+{
+	return -ENODEV;
+}
+
+static inline void pci_liveupdate_adopt_vfs(struct pci_dev *dev) { }
+static inline void pci_liveupdate_read_vf_caps(struct pci_dev *vf) { }
+
+static inline bool pci_liveupdate_find_vf_cap(struct pci_dev *vf, int cap,
+					      u8 *pos)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_find_vf_ext_cap(struct pci_dev *vf, int cap,
+						  u16 *pos)
 {
 	return false;
 }
@@ -223,11 +260,55 @@ void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state);
 bool pci_liveupdate_is_function(struct pci_dev *dev);
 bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag);
 bool pci_liveupdate_is_contained(struct pci_dev *bridge);
+bool pci_liveupdate_is_implied(struct pci_liveupdate_index *index,
+			       struct pci_dev *dev, int flag);
 void pci_liveupdate_warn(struct pci_liveupdate_index *index, const char *text,
 			 bool absent);
 int pci_liveupdate_remember_segments(struct pci_liveupdate_index *index);
 void pci_liveupdate_guard_init(struct pci_dev *dev);
 void pci_liveupdate_guard_adopt(struct pci_dev *dev);
+
+void pci_liveupdate_correct_state(struct pci_dev *dev);
+
+#ifdef CONFIG_PCI_IOV
+u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag);
+void pci_liveupdate_count_vf(struct pci_dev *vf, int flag, int n);
+void pci_liveupdate_reset_vfs(struct pci_dev *dev, int flag);
+struct pci_sriov_ser pci_liveupdate_describe_sriov(struct pci_dev *pf);
+int pci_liveupdate_check_pf(struct pci_dev *dev);
+bool pci_liveupdate_forbids_pf_driver(struct pci_dev *dev);
+bool pci_liveupdate_has_sriov(struct pci_dev *pf, const struct pci_sriov_ser *ser);
+#else
+static inline u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag)
+{
+	return 0;
+}
+
+static inline void pci_liveupdate_count_vf(struct pci_dev *vf, int flag, int n) { }
+static inline void pci_liveupdate_reset_vfs(struct pci_dev *dev, int flag) { }
+
+static inline struct pci_sriov_ser
+pci_liveupdate_describe_sriov(struct pci_dev *pf)
+{
+	return (struct pci_sriov_ser) { };
+}
+
+static inline int pci_liveupdate_check_pf(struct pci_dev *dev)
+{
+	return 0;
+}
+
+static inline bool pci_liveupdate_forbids_pf_driver(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_has_sriov(struct pci_dev *pf,
+					    const struct pci_sriov_ser *ser)
+{
+	return false;
+}
+#endif
 
 #if IS_ENABLED(CONFIG_KUNIT)
 struct notifier_block;

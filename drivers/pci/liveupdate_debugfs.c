@@ -117,6 +117,17 @@ static unsigned int debugfs_blocked(u32 domain, u16 bdf)
 	return blocked;
 }
 
+static const char *debugfs_kind(const struct pci_function_ser *entry)
+{
+	if (entry->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+		return "bridge";
+	if (entry->flags & PCI_SER_VF)
+		return "vf";
+	if (entry->flags & PCI_SER_IMPLIED)
+		return "implied-pf";
+	return entry->flags & PCI_SER_PF ? "pf" : "function";
+}
+
 static void debugfs_show_device(struct seq_file *m, enum debugfs_side side,
 				pci_ser_key_t key)
 {
@@ -141,8 +152,7 @@ static void debugfs_show_device(struct seq_file *m, enum debugfs_side side,
 		seq_puts(m, " 0000:0000 damaged");
 	else
 		seq_printf(m, " %04x:%04x %s", entry->vendor, entry->device,
-			   entry->hdr_type == PCI_HEADER_TYPE_BRIDGE ?
-			   "bridge" : "function");
+			   debugfs_kind(entry));
 	seq_printf(m, " %s %u\n", present ? "present" : "absent",
 		   debugfs_blocked(domain, bdf));
 }

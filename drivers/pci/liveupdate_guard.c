@@ -589,6 +589,19 @@ static void guard_add_ext(struct pci_dev *dev, u16 *caps, u16 id, u16 pos)
 	}
 }
 
+/* pci_find_ext_capability() knows the capabilities of a VF without reading them. */
+static void guard_find_ext_of_vf(struct pci_dev *dev, u16 *caps)
+{
+	static const u16 ids[] = { PCI_EXT_CAP_ID_ERR, PCI_EXT_CAP_ID_ACS };
+
+	for (int i = 0; i < ARRAY_SIZE(ids); i++) {
+		u16 pos = pci_find_ext_capability(dev, ids[i]);
+
+		if (pos)
+			guard_add_ext(dev, caps, ids[i], pos);
+	}
+}
+
 /* Walk the list once: pci_find_ext_capability() walks it for each capability. */
 static void guard_find_ext(struct pci_dev *dev, u16 *caps)
 {
@@ -598,6 +611,10 @@ static void guard_find_ext(struct pci_dev *dev, u16 *caps)
 
 	if (dev->cfg_size <= PCI_CFG_SPACE_SIZE)
 		return;
+	if (dev->is_virtfn) {
+		guard_find_ext_of_vf(dev, caps);
+		return;
+	}
 
 	while (pos >= PCI_CFG_SPACE_SIZE && left--) {
 		pci_read_config_dword(dev, pos, &header);
@@ -645,6 +662,8 @@ void pci_liveupdate_guard_adopt(struct pci_dev *dev)
 	for (int i = 0; i < ARRAY_SIZE(guard_kept_rows); i++) {
 		const struct guard_kept_row *row = &guard_kept_rows[i];
 
+		if (row->bridge && !guard_is_bridge(dev))
+			continue;
 		if (guard->caps[row->cap])
 			pci_read_config_dword(dev, guard->caps[row->cap] + row->pos,
 					      &guard->kept[i]);

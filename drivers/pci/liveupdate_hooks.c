@@ -252,11 +252,16 @@ static void hooks_claim_resources(struct pci_dev *dev, int first, int last)
 	}
 }
 
-/*
+/**
+ * pci_liveupdate_correct_state - Correct state that depends on refused writes.
+ * @dev: A device that the previous kernel preserved, after pci_device_add().
+ *
  * The guard refused the writes by which the core tested INTx masking and enabled
  * LTR: correct the results, and prevent runtime suspend.
+ *
+ * Context: Process context. May sleep.
  */
-static void hooks_correct_state(struct pci_dev *dev)
+void pci_liveupdate_correct_state(struct pci_dev *dev)
 {
 	const struct pci_function_ser *entry;
 
@@ -311,7 +316,11 @@ void pci_liveupdate_bus_scanned(struct pci_bus *bus)
 		if (!pci_liveupdate_incoming_is_preserved(dev))
 			continue;
 		hooks_claim_resources(dev, PCI_STD_RESOURCES, PCI_ROM_RESOURCE);
-		hooks_correct_state(dev);
+#ifdef CONFIG_PCI_IOV
+		hooks_claim_resources(dev, PCI_IOV_RESOURCES,
+				      PCI_IOV_RESOURCE_END);
+#endif
+		pci_liveupdate_correct_state(dev);
 	}
 }
 
@@ -367,7 +376,7 @@ bool pci_liveupdate_keeps_power(struct pci_dev *dev)
 	return pci_liveupdate_hands_off(dev) && !READ_ONCE(dev->driver);
 }
 
-/* Drivers and VFs */
+/* Drivers */
 
 /**
  * pci_liveupdate_forbids_driver - Check if a driver must not bind automatically.
@@ -375,51 +384,18 @@ bool pci_liveupdate_keeps_power(struct pci_dev *dev)
  * @drv: A driver.
  *
  * Context: Any.
- * Return: true if @dev is a function that the previous kernel preserved, @drv has
- *         not set liveupdate_aware, and user space has not set driver_override.
+ * Return: true if @dev is a function that the previous kernel preserved, or a PF whose
+ *         VFs are in use, @drv has not set liveupdate_aware, and user space has not
+ *         set driver_override.
  */
 bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv)
 {
-	return pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) &&
-	       pci_liveupdate_is_function(dev) && !drv->liveupdate_aware &&
-	       !device_has_driver_override(&dev->dev);
-}
-
-/**
- * pci_liveupdate_begin_vfs - Begin to enable VFs.
- * @dev: A PF.
- *
- * The record has no routing IDs of VFs. On success @dev cannot be preserved until
- * pci_liveupdate_end_vfs(), and then only if pci_num_vf() is 0.
- *
- * Context: Process context. May sleep.
- * Return: false if @dev is preserved on either side.
- */
-bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
-{
-	guard(mutex)(&pci_liveupdate_lock);
-
-	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING) ||
-	    pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
-		pci_warn(dev, "VFs cannot be enabled while it is preserved\n");
+	if (drv->liveupdate_aware || device_has_driver_override(&dev->dev))
 		return false;
-	}
 
-	set_bit(PCI_DEV_LIVEUPDATE_VFS, &dev->priv_flags);
-	return true;
-}
-
-/**
- * pci_liveupdate_end_vfs - End of an attempt to enable VFs.
- * @dev: The PF.
- *
- * Context: Process context. May sleep.
- */
-void pci_liveupdate_end_vfs(struct pci_dev *dev)
-{
-	guard(mutex)(&pci_liveupdate_lock);
-
-	clear_bit(PCI_DEV_LIVEUPDATE_VFS, &dev->priv_flags);
+	return (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) &&
+		pci_liveupdate_is_function(dev)) ||
+	       pci_liveupdate_forbids_pf_driver(dev);
 }
 
 /* Resets */
@@ -477,20 +453,25 @@ static bool hooks_reset_blocked(struct pci_bus *bus, struct pci_dev *except,
  * @dev: A function.
  * @by_driver: true if a driver requests the reset, false if user space does.
  *
- * A driver that is bound to a preserved function may reset it. Prints an error if
- * the reset is blocked.
+ * A driver that is bound to a preserved function may reset it, unless it is a PF with
+ * preserved VFs. Prints an error if the reset is blocked.
  *
- * Context: Process context.
+ * Context: Process context. May sleep.
  * Return: true if the previous kernel preserved @dev, it is not finished, and the
- *         request does not come from a bound driver.
+ *         request does not come from a bound driver or would reset VFs.
  */
 bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver)
 {
-	if (!pci_liveupdate_hands_off(dev) ||
-	    (by_driver && READ_ONCE(dev->driver)))
+	if (!pci_liveupdate_hands_off(dev))
 		return false;
 
-	pci_err(dev, "cannot be reset: it is preserved and not finished\n");
+	scoped_guard(mutex, &pci_liveupdate_lock) {
+		if (by_driver && READ_ONCE(dev->driver) &&
+		    !pci_liveupdate_nr_vfs(dev, PCI_DEV_LIVEUPDATE_INCOMING))
+			return false;
+	}
+
+	pci_err(dev, "cannot be reset: it or a VF of it is preserved and not finished\n");
 	return true;
 }
 

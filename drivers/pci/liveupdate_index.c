@@ -24,6 +24,9 @@
  * pci_liveupdate_index_find() looks up a function and fills in a slot. The slot
  * avoids further lookups until the function is removed.
  *
+ * A PF is added with pci_liveupdate_index_add_pf(), together with its SR-IOV state.
+ * VFs are functions like others: the caller adds the PF as well.
+ *
  * An index also has state outside of the record: a map from domain to segment, a
  * bitmap of marked functions on the incoming side, and a bitmap of buses with
  * functions for each segment. The latter makes pci_liveupdate_index_any() cheap.
@@ -152,27 +155,42 @@ static struct pci_function_ser *segment_leaf(struct pci_liveupdate_segment *seg,
 	return phys_to_virt(seg->buses[bus]);
 }
 
-/* Allocate the leaf of a bus, unless it has one. */
-static int segment_add_leaf(struct pci_liveupdate_segment *seg, u8 bus)
+/* The second half of the directory has the leaves of PFs. */
+static unsigned int sriov_leaf_number(u8 bus)
+{
+	return PCI_SER_BUSES + bus;
+}
+
+static struct pci_sriov_ser *segment_sriov(struct pci_liveupdate_segment *seg,
+					   u16 bdf)
+{
+	struct pci_sriov_ser *leaf;
+
+	leaf = phys_to_virt(seg->buses[sriov_leaf_number(BDF_BUS(bdf))]);
+	return &leaf[BDF_DEVFN(bdf)];
+}
+
+/* Allocate a leaf, unless it is there. */
+static int segment_add_leaf(struct pci_liveupdate_segment *seg, unsigned int n)
 {
 	void *leaf;
 
-	if (seg->buses[bus])
+	if (seg->buses[n])
 		return 0;
 
 	leaf = pci_liveupdate_index_alloc_pages(PCI_SER_LEAF_SIZE);
 	if (IS_ERR(leaf))
 		return PTR_ERR(leaf);
 
-	seg->buses[bus] = virt_to_phys(leaf);
+	seg->buses[n] = virt_to_phys(leaf);
 	return 0;
 }
 
 static void segment_free_outgoing(struct pci_liveupdate_segment *seg)
 {
-	for (int bus = 0; bus < PCI_SER_BUSES; bus++) {
-		if (seg->buses[bus])
-			kho_unpreserve_free(segment_leaf(seg, bus));
+	for (int i = 0; i < PCI_SER_LEAVES; i++) {
+		if (seg->buses[i])
+			kho_unpreserve_free(phys_to_virt(seg->buses[i]));
 	}
 	kho_unpreserve_free(seg->buses);
 	kho_unpreserve_free(seg->bitmap);
@@ -304,7 +322,6 @@ struct pci_liveupdate_index *pci_liveupdate_index_create(void)
 		return ERR_CAST(ser);
 	}
 
-	/* PCI_SER_FEATURES is empty, so @features stays 0 */
 	ser->version = INDEX_VERSION;
 	ser->oldest_reader = PCI_SER_OLDEST_READER;
 	index->ser = ser;
@@ -317,8 +334,8 @@ struct pci_liveupdate_index *pci_liveupdate_index_create(void)
  */
 static void segment_free_incoming(struct pci_liveupdate_segment *seg, u32 domain)
 {
-	for (int bus = 0; bus < PCI_SER_BUSES; bus++) {
-		u64 leaf_pa = seg->buses[bus];
+	for (int i = 0; i < PCI_SER_LEAVES; i++) {
+		u64 leaf_pa = seg->buses[i];
 
 		if (!leaf_pa)
 			continue;
@@ -326,7 +343,7 @@ static void segment_free_incoming(struct pci_liveupdate_segment *seg, u32 domain
 			kho_restore_free(phys_to_virt(leaf_pa));
 		else
 			pr_warn("leaf of bus %02x in segment %04x at %#llx is not preserved memory, not freed\n",
-				bus, domain, leaf_pa);
+				i % PCI_SER_BUSES, domain, leaf_pa);
 	}
 	folio_put(virt_to_folio(seg->buses));
 	folio_put(virt_to_folio(seg->bitmap));
@@ -447,6 +464,45 @@ int pci_liveupdate_index_add(struct pci_liveupdate_index *index,
 }
 
 /**
+ * pci_liveupdate_index_add_pf - Add a PF with its SR-IOV state.
+ * @index: An outgoing index.
+ * @key:   The PF.
+ * @entry: Its entry with PCI_SER_PF; copied.
+ * @sriov: Its SR-IOV state; copied.
+ *
+ * Context: Process context. May sleep. The caller excludes all other users of
+ *          @index.
+ * Return: As pci_liveupdate_index_add().
+ */
+int pci_liveupdate_index_add_pf(struct pci_liveupdate_index *index,
+				pci_ser_key_t key,
+				const struct pci_function_ser *entry,
+				const struct pci_sriov_ser *sriov)
+{
+	struct pci_liveupdate_segment *seg;
+	struct pci_liveupdate_slot slot;
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	int err;
+
+	err = pci_liveupdate_index_add(index, key, entry);
+	if (err)
+		return err;
+
+	seg = index_segment(index, PCI_SER_KEY_DOMAIN(key));
+	index->nr_pfs++;
+	err = segment_add_leaf(seg, sriov_leaf_number(BDF_BUS(bdf)));
+	if (err) {
+		slot = (struct pci_liveupdate_slot) { .segment = seg, .bdf = bdf };
+		pci_liveupdate_index_remove(index, &slot);
+		return err;
+	}
+
+	*segment_sriov(seg, bdf) = *sriov;
+	index->ser->features |= PCI_SER_FEATURE_SRIOV;
+	return 0;
+}
+
+/**
  * pci_liveupdate_index_find - Look up a function.
  * @index: An index.
  * @key:   The function.
@@ -471,6 +527,17 @@ bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
 	return true;
 }
 
+/* An older kernel can read the record again after the last PF is removed. */
+static noinline void index_forget_pf(struct pci_liveupdate_index *index,
+				     const struct pci_liveupdate_slot *slot)
+{
+	const struct pci_function_ser *leaf;
+
+	leaf = segment_leaf(slot->segment, BDF_BUS(slot->bdf));
+	if (leaf[BDF_DEVFN(slot->bdf)].flags & PCI_SER_PF && !--index->nr_pfs)
+		index->ser->features &= ~PCI_SER_FEATURE_SRIOV;
+}
+
 /**
  * pci_liveupdate_index_remove - Remove a function.
  * @index: An index.
@@ -486,6 +553,8 @@ void pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
 	if (WARN_ON_ONCE(!test_bit(slot->bdf, seg->bitmap)))
 		return;
 
+	if (unlikely(index->nr_pfs))
+		index_forget_pf(index, slot);
 	if (segment_is_last(seg, slot->bdf))
 		__clear_bit(BDF_BUS(slot->bdf), seg->busy);
 	__clear_bit(slot->bdf, seg->bitmap);
@@ -570,8 +639,8 @@ u64 pci_liveupdate_index_size(struct pci_liveupdate_index *index)
 	xa_for_each(&index->segments, domain, seg) {
 		size += record_allocated_size(PCI_SER_BITMAP_SIZE);
 		size += record_allocated_size(PCI_SER_BUSES_SIZE);
-		for (int bus = 0; bus < PCI_SER_BUSES; bus++) {
-			if (seg->buses[bus])
+		for (int i = 0; i < PCI_SER_LEAVES; i++) {
+			if (seg->buses[i])
 				size += record_allocated_size(PCI_SER_LEAF_SIZE);
 		}
 	}
@@ -671,10 +740,34 @@ static int record_check_address(u64 pa, size_t size, const char *field,
 	return 0;
 }
 
-static int record_check_entry(const struct pci_function_ser *entry,
-			      const u32 *domain, u16 bdf,
-			  struct pci_liveupdate_damage *damage)
+/* A bridge is no VF or PF, a VF is no PF, and only a PF can be implied. */
+static u8 record_allowed_flags(const struct pci_ser *root,
+			       const struct pci_function_ser *entry)
 {
+	if (!(root->features & PCI_SER_FEATURE_SRIOV) ||
+	    entry->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+		return PCI_SER_INTX_BROKEN;
+	if (entry->flags & PCI_SER_VF)
+		return PCI_SER_INTX_BROKEN | PCI_SER_VF;
+	if (entry->flags & PCI_SER_PF)
+		return PCI_SER_INTX_BROKEN | PCI_SER_PF | PCI_SER_IMPLIED;
+	return PCI_SER_INTX_BROKEN;
+}
+
+/* Get the number of BARs of an entry that may have a size, without the ROM. */
+static int record_nr_bars(const struct pci_function_ser *entry)
+{
+	if (entry->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+		return 2;
+	return entry->flags & PCI_SER_VF ? 0 : PCI_SER_ROM;
+}
+
+static int record_check_entry(const struct pci_ser *root,
+			      const struct pci_function_ser *entry,
+			      const u32 *domain, u16 bdf,
+			      struct pci_liveupdate_damage *damage)
+{
+	u8 flags = record_allowed_flags(root, entry);
 	bool bridge = entry->hdr_type == PCI_HEADER_TYPE_BRIDGE;
 
 	if (!bridge && entry->hdr_type != PCI_HEADER_TYPE_NORMAL)
@@ -687,7 +780,8 @@ static int record_check_entry(const struct pci_function_ser *entry,
 			       entry->vendor, "other than 0 and", U16_MAX);
 
 	for (int i = 0; i < PCI_SER_NR_BARS; i++) {
-		bool used = !bridge || i < 2 || i == PCI_SER_ROM;
+		bool used = i < record_nr_bars(entry) ||
+			    (i == PCI_SER_ROM && !(entry->flags & PCI_SER_VF));
 
 		if (entry->bar_shift[i] >= (used ? 64 : 1))
 			return record_damaged(damage, -EBADMSG, "bar_shift", domain,
@@ -707,9 +801,9 @@ static int record_check_entry(const struct pci_function_ser *entry,
 			       domain, entry->secondary << 8 |
 			       entry->subordinate, "exactly", 0);
 
-	if (entry->flags & ~PCI_SER_INTX_BROKEN)
+	if (entry->flags & ~flags)
 		return record_damaged(damage, -EBADMSG, "flags", domain, entry->flags,
-			       "no bits but those of", PCI_SER_INTX_BROKEN);
+			       "no bits but those of", flags);
 
 	if (entry->reserved)
 		return record_damaged(damage, -EBADMSG, "reserved", domain,
@@ -755,12 +849,139 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 
 	entry = &segment_leaf(seg, bus)[BDF_DEVFN(slot->bdf)];
 	if (unchecked) {
-		err = record_check_entry(entry, domain, slot->bdf, damage);
+		err = record_check_entry(index->ser, entry, domain, slot->bdf,
+					 damage);
 		if (err)
 			return ERR_PTR(err);
 	}
 
 	return entry;
+}
+
+/* Check that all VFs have a routing ID, and on a bus that the PF may use. */
+static int record_check_vf_ids(const struct pci_sriov_ser *sriov,
+			       const u32 *domain, u16 bdf,
+			       struct pci_liveupdate_damage *damage)
+{
+	u32 last = bdf + sriov->offset + sriov->stride * (sriov->num_vfs - 1U);
+
+	if (!sriov->offset)
+		return record_damaged(damage, -EBADMSG, "offset of VFs", domain,
+				      0, "at least", 1);
+	if (sriov->num_vfs > 1 && !sriov->stride)
+		return record_damaged(damage, -EBADMSG, "stride of VFs", domain,
+				      0, "at least", 1);
+	if (last >> 8 > sriov->max_bus)
+		return record_damaged(damage, -EBADMSG, "max_bus", domain,
+				      sriov->max_bus, "at least", last >> 8);
+	return 0;
+}
+
+static int record_check_sriov(const struct pci_sriov_ser *sriov,
+			      const u32 *domain, u16 bdf,
+			      struct pci_liveupdate_damage *damage)
+{
+	for (int i = 0; i < PCI_SER_NR_VF_BARS; i++) {
+		u8 shift = sriov->bar_shift[i];
+
+		/* PCIe r6.0, sec 9.3.3.14: at least the System Page Size */
+		if (shift && (shift < 12 || shift > 63))
+			return record_damaged(damage, -EBADMSG, "bar_shift of VFs",
+					      domain, shift, "0, or from 12 to",
+					      63);
+	}
+
+	if (sriov->max_bus < BDF_BUS(bdf))
+		return record_damaged(damage, -EBADMSG, "max_bus", domain,
+				      sriov->max_bus, "at least", BDF_BUS(bdf));
+	if (sriov->flags & ~PCI_SER_AUTOPROBE)
+		return record_damaged(damage, -EBADMSG, "flags of VFs", domain,
+				      sriov->flags, "no bits but those of",
+				      PCI_SER_AUTOPROBE);
+	if (!sriov->num_vfs)
+		return 0;
+	return record_check_vf_ids(sriov, domain, bdf, damage);
+}
+
+/**
+ * pci_liveupdate_index_sriov - Get the SR-IOV state of a PF.
+ * @index:  An index.
+ * @slot:   A function of @index whose entry has PCI_SER_PF.
+ * @damage: Set if the record turns out to be damaged.
+ *
+ * On the incoming side, check the address of the leaf and the state, unless the
+ * function is marked.
+ *
+ * Context: Any. The caller excludes writers.
+ * Return: The state, valid until the function is removed, or an ERR_PTR() as
+ *         pci_liveupdate_index_entry().
+ */
+const struct pci_sriov_ser *
+pci_liveupdate_index_sriov(struct pci_liveupdate_index *index,
+			   const struct pci_liveupdate_slot *slot,
+			   struct pci_liveupdate_damage *damage)
+{
+	struct pci_liveupdate_segment *seg = slot->segment;
+	const u32 *domain = &seg->ser->domain;
+	const struct pci_sriov_ser *sriov;
+	unsigned int n = sriov_leaf_number(BDF_BUS(slot->bdf));
+	int err;
+
+	if (!index->incoming || segment_is_marked(seg, slot->bdf))
+		return segment_sriov(seg, slot->bdf);
+
+	err = record_check_address(seg->buses[n], PCI_SER_LEAF_SIZE,
+				   "buses[] entry of PFs", domain, damage);
+	if (err)
+		return ERR_PTR(err);
+
+	sriov = segment_sriov(seg, slot->bdf);
+	err = record_check_sriov(sriov, domain, slot->bdf, damage);
+	return err ? ERR_PTR(err) : sriov;
+}
+
+/**
+ * pci_liveupdate_index_set_implied - Set or clear PCI_SER_IMPLIED of a PF.
+ * @slot:    A function whose entry has PCI_SER_PF and was checked.
+ * @implied: true if the PF has no owner.
+ *
+ * Context: Any. The caller excludes all other users of the index.
+ */
+void pci_liveupdate_index_set_implied(const struct pci_liveupdate_slot *slot,
+				      bool implied)
+{
+	struct pci_function_ser *entry;
+
+	entry = &segment_leaf(slot->segment, BDF_BUS(slot->bdf))[BDF_DEVFN(slot->bdf)];
+	if (implied)
+		entry->flags |= PCI_SER_IMPLIED;
+	else
+		entry->flags &= ~PCI_SER_IMPLIED;
+}
+
+/**
+ * pci_liveupdate_index_count_vfs - Count the VFs of a PF.
+ * @index: An index.
+ * @pf:    The PF.
+ * @sriov: Its SR-IOV state.
+ *
+ * Context: Any. The caller excludes writers.
+ * Return: The number of functions at the routing IDs of VFs of @pf.
+ */
+u32 pci_liveupdate_index_count_vfs(struct pci_liveupdate_index *index,
+				   pci_ser_key_t pf,
+				   const struct pci_sriov_ser *sriov)
+{
+	struct pci_liveupdate_slot slot;
+	u32 count = 0;
+
+	for (u32 i = 0; i < sriov->num_vfs; i++) {
+		pci_ser_key_t key = pf + sriov->offset + i * sriov->stride;
+
+		count += pci_liveupdate_index_find(index, key, &slot);
+	}
+
+	return count;
 }
 
 /* Check leaves and nr_devices against the bitmap, and fill in the busy buses. */
@@ -791,17 +1012,19 @@ static int segment_count(struct pci_liveupdate_segment *seg,
 	return 0;
 }
 
-/* The second half of the directory is reserved for a feature. */
-static int segment_check_reserved(const struct pci_liveupdate_segment *seg,
-				  struct pci_liveupdate_damage *damage)
+/* A record without PFs has no leaves of PFs. */
+static int segment_check_sriov(const struct pci_liveupdate_segment *seg,
+			       const struct pci_ser *root,
+			       struct pci_liveupdate_damage *damage)
 {
-	const u64 *reserved = seg->buses + PCI_SER_BUSES;
+	if (root->features & PCI_SER_FEATURE_SRIOV)
+		return 0;
 
-	for (int i = 0; i < PCI_SER_BUSES_RESERVED; i++) {
-		if (reserved[i])
+	for (int i = PCI_SER_BUSES; i < PCI_SER_LEAVES; i++) {
+		if (seg->buses[i])
 			return record_damaged(damage, -EBADMSG,
-					      "reserved buses[] entry",
-					      &seg->ser->domain, reserved[i],
+					      "buses[] entry of PFs",
+					      &seg->ser->domain, seg->buses[i],
 					      "exactly", 0);
 	}
 
@@ -837,7 +1060,7 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 		goto err_free;
 	}
 
-	err = segment_check_reserved(seg, damage);
+	err = segment_check_sriov(seg, index->ser, damage);
 	if (err)
 		goto err_free;
 

@@ -29,6 +29,7 @@ struct pci_liveupdate_segment;
  * @ser:       Root of the record.
  * @block_set: Blocks of &struct pci_segment_ser.
  * @it:        Position of the next &struct pci_segment_ser.
+ * @nr_pfs:    Number of entries with PCI_SER_PF; outgoing only.
  * @incoming:  The previous kernel wrote the pages.
  *
  * Synchronization is the responsibility of the caller: calls that change an index
@@ -40,6 +41,7 @@ struct pci_liveupdate_index {
 	struct pci_ser *ser;
 	struct kho_block_set block_set;
 	struct kho_block_set_it it;
+	u32 nr_pfs;
 	bool incoming;
 };
 
@@ -89,6 +91,10 @@ void pci_liveupdate_index_destroy(struct pci_liveupdate_index *index);
 int pci_liveupdate_index_add(struct pci_liveupdate_index *index,
 			     pci_ser_key_t key,
 			     const struct pci_function_ser *entry);
+int pci_liveupdate_index_add_pf(struct pci_liveupdate_index *index,
+				pci_ser_key_t key,
+				const struct pci_function_ser *entry,
+				const struct pci_sriov_ser *sriov);
 bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
 			       pci_ser_key_t key,
 			       struct pci_liveupdate_slot *slot);
@@ -98,6 +104,15 @@ const struct pci_function_ser *
 pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 			   const struct pci_liveupdate_slot *slot,
 			   struct pci_liveupdate_damage *damage);
+const struct pci_sriov_ser *
+pci_liveupdate_index_sriov(struct pci_liveupdate_index *index,
+			   const struct pci_liveupdate_slot *slot,
+			   struct pci_liveupdate_damage *damage);
+void pci_liveupdate_index_set_implied(const struct pci_liveupdate_slot *slot,
+				      bool implied);
+u32 pci_liveupdate_index_count_vfs(struct pci_liveupdate_index *index,
+				   pci_ser_key_t pf,
+				   const struct pci_sriov_ser *sriov);
 bool pci_liveupdate_index_any(struct pci_liveupdate_index *index,
 			      u32 domain, u8 first_bus, u8 last_bus);
 bool pci_liveupdate_index_next(struct pci_liveupdate_index *index,

@@ -129,11 +129,15 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 		return;
 	}
 
+	/* The IDs of a VF read as all ones (PCIe r6.0, sec 9.3.4.1.1) */
 	pci_bus_read_config_dword(bus, bdf & 0xff, PCI_VENDOR_ID, &id);
-	if (id != (entry->vendor | (u32)entry->device << 16))
+	if (!(entry->flags & PCI_SER_VF) &&
+	    id != (entry->vendor | (u32)entry->device << 16))
 		return;
 
 	pci_bus_read_config_word(bus, bdf & 0xff, PCI_COMMAND, &cmd);
+	if (PCI_POSSIBLE_ERROR(cmd))
+		return;
 	pci_bus_write_config_word(bus, bdf & 0xff, PCI_COMMAND,
 				  cmd & ~PCI_COMMAND_MASTER);
 }

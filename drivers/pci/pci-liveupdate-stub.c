@@ -29,6 +29,9 @@
  * a session was unbound or removed, or does not answer. The owner then closes the
  * session, or binds the function and preserves it in a new session.
  *
+ * A PF bound to the driver gets VFs from sriov_numvfs, and keeps them when it is
+ * unbound. It need not be preserved for its VFs to be preserved.
+ *
  * In the next kernel a session can finish after one attempt to retrieve each file,
  * even if the attempt failed.
  */
@@ -393,6 +396,7 @@ static struct pci_driver stub_driver = {
 	.id_table = NULL,	/* only dynamic IDs */
 	.probe = stub_probe,
 	.remove = stub_remove,
+	.sriov_configure = pci_sriov_configure_simple,
 	.driver_managed_dma = true,
 	.liveupdate_aware = true,
 };

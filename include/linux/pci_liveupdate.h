@@ -9,6 +9,7 @@
 
 #include <linux/errno.h>
 #include <linux/types.h>
+#include <uapi/linux/pci_regs.h>
 
 struct liveupdate_file_handler;
 struct pci_dev;
@@ -31,6 +32,26 @@ struct pci_liveupdate_guard {
 	u16 caps[PCI_LIVEUPDATE_NR_CAPS];
 	u32 kept[PCI_LIVEUPDATE_NR_KEPT];
 	atomic_t blocked;
+};
+
+/**
+ * struct pci_liveupdate_sriov - State of a PF and its VFs, in &struct pci_sriov.
+ * @outgoing: Number of VFs preserved for the next kernel.
+ * @incoming: Number of VFs preserved by the previous kernel, found or not.
+ * @stopped:  pci_liveupdate_idle_pf() has cleared bus mastering of the PF.
+ * @adopting: VFs of the previous kernel are being created.
+ * @has_caps: @caps and @ext_caps are those of each VF.
+ * @caps:     Offset of the first capability by ID, or 0.
+ * @ext_caps: Offset of the first extended capability by ID, or 0.
+ */
+struct pci_liveupdate_sriov {
+	u16 outgoing;
+	u16 incoming;
+	bool stopped;
+	bool adopting;
+	bool has_caps;
+	u8 caps[PCI_CAP_ID_MAX + 1];
+	u16 ext_caps[PCI_EXT_CAP_ID_MAX + 1];
 };
 
 int pci_liveupdate_register_fh(struct liveupdate_file_handler *fh);
@@ -65,6 +86,18 @@ static inline bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 }
 
 static inline void pci_liveupdate_incoming_finish(struct pci_dev *dev) { }
+#endif
+
+#if defined(CONFIG_PCI_LIVEUPDATE) && defined(CONFIG_PCI_IOV)
+bool pci_liveupdate_idle_pf(struct pci_dev *pf);
+void pci_liveupdate_resume_pf(struct pci_dev *pf);
+#else
+static inline bool pci_liveupdate_idle_pf(struct pci_dev *pf)
+{
+	return false;
+}
+
+static inline void pci_liveupdate_resume_pf(struct pci_dev *pf) { }
 #endif
 
 /*

@@ -6,7 +6,9 @@
 #ifndef _LINUX_KHO_ABI_PCI_H
 #define _LINUX_KHO_ABI_PCI_H
 
+#include <linux/bits.h>
 #include <linux/build_bug.h>
+#include <linux/kconfig.h>
 #include <linux/kho/abi/block.h>
 #include <linux/sizes.h>
 #include <linux/stddef.h>
@@ -23,9 +25,10 @@
  * This layout is a contract between two kernels of possibly different versions: an
  * update boots a newer kernel, a rollback an older one. Each change of a structure
  * below, of the meaning of a field, or of the guarantees of a function entry
- * increments PCI_SER_VERSION. The writer also sets @oldest_reader to the oldest
- * version that reads this record correctly, and sets a bit in @features for each
- * feature in use that the reader must support. A reader accepts a record if its
+ * increments PCI_SER_VERSION, unless only records with a new feature differ. The
+ * writer also sets @oldest_reader to the oldest version that reads this record
+ * correctly, and sets a bit in @features for each feature in use that the reader
+ * must support. A reader accepts a record if its
  * own version is not below @oldest_reader and it supports each bit in @features.
  * So a rollback works unless the record uses a feature that the older kernel lacks.
  *
@@ -40,13 +43,16 @@
  *	              |     |       `--> buses[512] --> leaf of bus 0
  *	              |     |              |   |          +- pci_function_ser [256]
  *	              |     |              |   `------> leaf of bus 255
- *	              |     |              `----------> 256 reserved for PFs
+ *	              |     |              `----------> leaf of PFs on bus 0
+ *	              |     |                             +- pci_sriov_ser [256]
  *	              |     `--> bitmap, bit n is BDF n
  *	              +- pci_segment_ser [domain 1]
  *	              ...
  *
- * The bitmap lists the preserved functions: those preserved by drivers, and each
- * bridge above them. The leaf of a bus describes the functions on it. All integers
+ * The bitmap lists the preserved functions: those preserved by drivers, the PF of
+ * each VF, and each bridge above them. The leaf of a bus describes the functions on
+ * it. A PF has a &struct pci_sriov_ser as well. Such a record has the bit
+ * PCI_SER_FEATURE_SRIOV in features. All integers
  * are in the byte order of the CPU, which is little endian on every architecture
  * that supports KHO, and a bitmap is an array of little-endian 64-bit words.
  *
@@ -66,8 +72,12 @@
 /* The oldest version that reads a record of this version. */
 #define PCI_SER_OLDEST_READER	1
 
+/* The record has a PF. A kernel without CONFIG_PCI_IOV cannot find its VFs. */
+#define PCI_SER_FEATURE_SRIOV	BIT_ULL(0)
+
 /* All supported bits of &pci_ser.features. */
-#define PCI_SER_FEATURES	0ULL
+#define PCI_SER_FEATURES						\
+	(IS_ENABLED(CONFIG_PCI_IOV) ? PCI_SER_FEATURE_SRIOV : 0)
 
 /*
  * Identifies a function in any segment. Drivers use it to identify the function of
@@ -88,9 +98,9 @@ typedef u64 pci_ser_key_t;
 /* 65,536 bits / 8 bits a byte. */
 #define PCI_SER_BITMAP_SIZE	SZ_8K
 
-/* (256 leaves + 256 reserved) * 8 bytes a physical address. */
+/* 256 buses * 2 leaves * 8 bytes a physical address. */
 #define PCI_SER_BUSES_SIZE	SZ_4K
-#define PCI_SER_BUSES_RESERVED	256
+#define PCI_SER_LEAVES		512
 
 /* 256 functions * 16 bytes an entry. */
 #define PCI_SER_LEAF_SIZE	SZ_4K
@@ -101,6 +111,18 @@ typedef u64 pci_ser_key_t;
 
 /* INTx cannot be masked with PCI_COMMAND_INTX_DISABLE. */
 #define PCI_SER_INTX_BROKEN	0x01
+/* A VF: identified by the Vendor ID of its PF and by the VF Device ID. */
+#define PCI_SER_VF		0x02
+/* A PF, which has a &struct pci_sriov_ser. */
+#define PCI_SER_PF		0x04
+/* A PF without an owner: it is preserved only because one of its VFs is. */
+#define PCI_SER_IMPLIED		0x08
+#define PCI_SER_SRIOV_FLAGS	(PCI_SER_VF | PCI_SER_PF | PCI_SER_IMPLIED)
+
+#define PCI_SER_NR_VF_BARS	6
+
+/* Drivers may bind to VFs by themselves: sriov_drivers_autoprobe in sysfs. */
+#define PCI_SER_AUTOPROBE	0x01
 
 /**
  * struct pci_ser - Root of the record.
@@ -128,10 +150,11 @@ struct pci_ser {
  * @domain:     Segment number. VMD uses numbers above 0xffff.
  * @nr_devices: Number of bits set in @bitmap; may be 0.
  * @bitmap:     Physical address of PCI_SER_BITMAP_SIZE bytes.
- * @buses:      Physical address of an array. Its first PCI_SER_BUSES words are
- *              physical addresses of leaves, or 0 for a bus that never had a
- *              preserved function. The next PCI_SER_BUSES_RESERVED words are
- *              reserved for leaves of PFs and must be 0.
+ * @buses:      Physical address of an array of PCI_SER_LEAVES physical addresses.
+ *              The first PCI_SER_BUSES are leaves of &struct pci_function_ser, or
+ *              0 for a bus that never had a preserved function. The others are
+ *              leaves of &struct pci_sriov_ser, or 0 for a bus that never had a
+ *              preserved PF, and 0 without PCI_SER_FEATURE_SRIOV.
  */
 struct pci_segment_ser {
 	u32 domain;
@@ -149,10 +172,11 @@ struct pci_segment_ser {
  * @bar_shift:   log2 of the size in bytes of each BAR and the expansion ROM, or
  *               0 if the BAR is not implemented, is the upper half of a 64-bit
  *               BAR, or does not decode the resource (legacy IDE, Enhanced
- *               Allocation, a shadowed ROM).
+ *               Allocation, a shadowed ROM). 0 for a VF.
  * @secondary:   Secondary bus number of a bridge, else 0.
  * @subordinate: Subordinate bus number of a bridge, else 0.
- * @flags:       PCI_SER_INTX_BROKEN or 0.
+ * @flags:       PCI_SER_INTX_BROKEN, PCI_SER_VF, or PCI_SER_PF with or without
+ *               PCI_SER_IMPLIED.
  * @reserved:    Must be 0.
  */
 struct pci_function_ser {
@@ -164,6 +188,30 @@ struct pci_function_ser {
 	u8 subordinate;
 	u8 flags;
 	u8 reserved;
+};
+
+/**
+ * struct pci_sriov_ser - SR-IOV state of one preserved PF.
+ * @num_vfs:   NumVFs, or 0 if VF Enable is clear.
+ * @offset:    First VF Offset, more than 0 if @num_vfs is.
+ * @stride:    VF Stride, more than 0 if @num_vfs is more than 1.
+ * @vf_device: VF Device ID.
+ * @bar_shift: log2 of the size in bytes of each BAR of one VF, or 0 if the BAR is
+ *             not implemented or is the upper half of a 64-bit BAR.
+ * @max_bus:   The last bus number that a VF can have for any value of NumVFs.
+ * @flags:     PCI_SER_AUTOPROBE or 0.
+ *
+ * Only @bar_shift, @max_bus and @flags cannot be read from the PF without writing to
+ * it. The reader compares the others with the PF, to detect a PF that was reset.
+ */
+struct pci_sriov_ser {
+	u16 num_vfs;
+	u16 offset;
+	u16 stride;
+	u16 vf_device;
+	u8 bar_shift[PCI_SER_NR_VF_BARS];
+	u8 max_bus;
+	u8 flags;
 };
 
 static_assert(sizeof(pci_ser_key_t) == 8);
@@ -193,13 +241,24 @@ static_assert(offsetof(struct pci_function_ser, subordinate) == 13);
 static_assert(offsetof(struct pci_function_ser, flags) == 14);
 static_assert(offsetof(struct pci_function_ser, reserved) == 15);
 
+static_assert(sizeof(struct pci_sriov_ser) == 16);
+static_assert(offsetof(struct pci_sriov_ser, num_vfs) == 0);
+static_assert(offsetof(struct pci_sriov_ser, offset) == 2);
+static_assert(offsetof(struct pci_sriov_ser, stride) == 4);
+static_assert(offsetof(struct pci_sriov_ser, vf_device) == 6);
+static_assert(offsetof(struct pci_sriov_ser, bar_shift) == 8);
+static_assert(offsetof(struct pci_sriov_ser, max_bus) == 14);
+static_assert(offsetof(struct pci_sriov_ser, flags) == 15);
+
 static_assert(PCI_SER_BITMAP_SIZE == 8192);
 static_assert(PCI_SER_BUSES_SIZE == 4096);
 static_assert(PCI_SER_LEAF_SIZE == 4096);
 static_assert(PCI_SER_BITMAP_SIZE * 8 == PCI_SER_BDFS);
-static_assert(PCI_SER_BUSES_SIZE ==
-	      (PCI_SER_BUSES + PCI_SER_BUSES_RESERVED) * sizeof(u64));
+static_assert(PCI_SER_LEAVES == 2 * PCI_SER_BUSES);
+static_assert(PCI_SER_BUSES_SIZE == PCI_SER_LEAVES * sizeof(u64));
 static_assert(PCI_SER_LEAF_SIZE ==
 	      PCI_SER_DEVFNS * sizeof(struct pci_function_ser));
+static_assert(PCI_SER_LEAF_SIZE ==
+	      PCI_SER_DEVFNS * sizeof(struct pci_sriov_ser));
 
 #endif /* _LINUX_KHO_ABI_PCI_H */
