@@ -39,6 +39,10 @@ B_TOKEN=101
 C_TOKEN=10000e107
 GONE_TOKEN=900
 
+# A PF on bus 1, and its VFs on bus 2, more than 10
+PF=0001:01:00.0
+VFS=(0001:02:0{0,1}.{0..7})
+
 . "$HERE/ktap.sh"
 . "$HERE/tree.sh"
 . "$HERE/run.sh"
@@ -46,6 +50,7 @@ GONE_TOKEN=900
 . "$HERE/test_preserve.sh"
 . "$HERE/test_retrieve.sh"
 . "$HERE/test_list.sh"
+. "$HERE/test_vfs.sh"
 
 # Processes to kill at the end
 HOLDERS=()
@@ -117,7 +122,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 231
+	ktap_plan 256
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -145,6 +150,9 @@ main() {
 	test_manifest
 	test_manifest_fuzz
 	test_list
+	tree_pf "$PF" "${VFS[@]}"
+	test_vfs
+	test_vfs_errors
 	test_scale
 	ktap_finish
 }

@@ -39,7 +39,7 @@ test_help() {
 	run --help
 	ktap_result "help: status" [ "$RC" = 0 ]
 	for word in "pci-liveupdate -b preserve " "pci-liveupdate list" \
-		"pci-liveupdate -v retrieve " "pci-liveupdate finish " \
+		"pci-liveupdate -v retrieve " "pci-liveupdate finish " ADDRESS/vfs \
 		--background --wait --json --quiet --verbose --root --help \
 		--version "  0  " "  1  " "  2  " "  3  " "  4  "; do
 		ktap_result "help: '$word'" grep -q -e "$word" <<<"$OUT"
@@ -96,6 +96,12 @@ test_addresses() {
 		g000:05:00.0|the domain is not 4 to 8 hex digits
 		:05:00.0|the domain is not 4 to 8 hex digits
 		0:0000:05:00.0|the domain is not 4 to 8 hex digits
+		/vfs|the bus is not 2 hex digits
+		05:00/vfs|the device is not 2 hex digits
+		05:00.0vfs|the function is not 1 digit
+		05:00.0/|only /vfs may follow an address
+		05:00.0/vf|only /vfs may follow an address
+		05:00.0/vfs/|only /vfs may follow an address
 	END
 	expect "address: nothing of it reaches the terminal" 1 "" \
 		"'?[31m??' $like: the bus is not 2 hex digits" \

@@ -49,6 +49,20 @@ tree_functions() {
 	done
 }
 
+# tree_pf PF VF...: add a PF with these VFs, all bound to the stub.
+tree_pf() {
+	local devices=$ROOT/sys/bus/pci/devices pf=$1 nr=0 vf
+	shift
+
+	tree_functions "$pf" "$@"
+	echo "$#" >"$devices/$pf/sriov_numvfs"
+	for vf; do
+		ln -s "../$vf" "$devices/$pf/virtfn$nr"
+		ln -s "../$pf" "$devices/$vf/physfn"
+		nr=$((nr + 1))
+	done
+}
+
 # tree_records: set the list in debugfs to the standard input.
 tree_records() {
 	cat >"$ROOT/sys/kernel/debug/pci_liveupdate"

@@ -25,13 +25,14 @@ static bool parse_hex(const char **text, size_t min, size_t max,
 }
 
 /**
- * address_parse - Parse an address in the format of lspci.
- * @text:    [domain:]bus:device.function
+ * selection_parse - Parse an address in the format of lspci, or VFs of a PF.
+ * @text:    [domain:]bus:device.function[/vfs]
  * @address: Set to the address.
+ * @vfs:     Set to true if @text ends in /vfs.
  *
- * Return: NULL, or the reason why @text is not an address.
+ * Return: NULL, or the reason why @text is neither.
  */
-const char *address_parse(const char *text, pci_ser_key_t *address)
+const char *selection_parse(const char *text, pci_ser_key_t *address, bool *vfs)
 {
 	unsigned long domain = 0, bus, device, function;
 	const char *colon = strchr(text, ':');
@@ -46,14 +47,25 @@ const char *address_parse(const char *text, pci_ser_key_t *address)
 		return "the device is not 2 hex digits";
 	if (device > 0x1f)
 		return "the device is above 1f";
-	if (!parse_hex(&text, 1, 1, &function) || *text)
+	if (!parse_hex(&text, 1, 1, &function) || (*text && *text != '/'))
 		return "the function is not 1 digit";
 	if (function > 7)
 		return "the function is above 7";
+	*vfs = !strcmp(text, "/vfs");
+	if (*text && !*vfs)
+		return "only /vfs may follow an address";
 
 	*address = PCI_SER_KEY(domain, bus << 8 | device << 3 | function);
 
 	return NULL;
+}
+
+/* Return: true if @text is an address, which is then in @address. */
+bool address_parse(const char *text, pci_ser_key_t *address)
+{
+	bool vfs;
+
+	return !selection_parse(text, address, &vfs) && !vfs;
 }
 
 /**

@@ -4,11 +4,13 @@
  * bound function.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,20 +56,26 @@ enum status stub_check(void)
 	return STATUS_OK;
 }
 
-/* Get the name of the driver in PATH_MAX bytes, or an empty string. */
-static void function_driver(const char *address, char *driver)
+/* Get the name of a link's target in PATH_MAX bytes, or an empty string. */
+static void function_link(const char *address, const char *link, char *name)
 {
 	char path[PATH_MAX];
 	ssize_t len;
 	char *slash;
 
-	path_format(path, PCI_SYSFS "/devices/%s/driver", address);
-	len = readlink(path, driver, PATH_MAX - 1);
-	driver[len < 0 ? 0 : len] = '\0';
+	path_format(path, PCI_SYSFS "/devices/%s/%s", address, link);
+	len = readlink(path, name, PATH_MAX - 1);
+	name[len < 0 ? 0 : len] = '\0';
 
-	slash = strrchr(driver, '/');
+	slash = strrchr(name, '/');
 	if (slash)
-		memmove(driver, slash + 1, strlen(slash));
+		memmove(name, slash + 1, strlen(slash));
+}
+
+/* Get the name of the driver in PATH_MAX bytes, or an empty string. */
+static void function_driver(const char *address, char *driver)
+{
+	function_link(address, "driver", driver);
 }
 
 static bool function_has(const char *address, const char *file)
@@ -149,6 +157,68 @@ void function_explain(pci_ser_key_t address)
 		     text);
 	else
 		function_explain_unbound(text);
+}
+
+static void function_explain_no_vfs(pci_ser_key_t pf)
+{
+	char text[ADDRESS_SIZE], path[PATH_MAX], name[PATH_MAX];
+
+	address_format(text, pf);
+	path_format(path, PCI_SYSFS "/devices/%s/sriov_numvfs", text);
+	function_link(text, "physfn", name);
+	if (!function_has(text, ""))
+		function_explain(pf);
+	else if (*name)
+		warn("%s is a VF: %s/vfs names all VFs of its PF", text, name);
+	else if (access(path, F_OK))
+		warn("%s is not a PF: only a function with SR-IOV has VFs",
+		     text);
+	else
+		warn("%s has no VFs: echo <number> > %s creates them", text,
+		     path);
+}
+
+static int is_virtfn(const struct dirent *entry)
+{
+	return !strncmp(entry->d_name, "virtfn", strlen("virtfn"));
+}
+
+/**
+ * function_add_vfs - Add all VFs of a PF to a list, in the order of their numbers.
+ * @pf:   Address of the PF.
+ * @list: A list.
+ *
+ * Return: STATUS_OK, or another status with a printed error.
+ */
+enum status function_add_vfs(pci_ser_key_t pf, struct address_list *list)
+{
+	char text[ADDRESS_SIZE], path[PATH_MAX], name[PATH_MAX];
+	enum status status = STATUS_OK;
+	struct dirent **links = NULL;
+	pci_ser_key_t vf;
+	int i, nr;
+
+	address_format(text, pf);
+	path_format(path, PCI_SYSFS "/devices/%s", text);
+	nr = scandir(path, &links, is_virtfn, versionsort);
+	if (nr <= 0) {
+		function_explain_no_vfs(pf);
+		status = STATUS_ENVIRONMENT;
+	}
+
+	for (i = 0; i < nr; i++) {
+		function_link(text, links[i]->d_name, name);
+		if (address_parse(name, &vf))
+			address_list_add(list, vf);
+		else if (!status)
+			status = fail(STATUS_ENVIRONMENT,
+				      "%s/%s is no link to a VF: repeat this when no VFs are created or removed",
+				      path, links[i]->d_name);
+		free(links[i]);
+	}
+	free(links);
+
+	return status;
 }
 
 /* Open the file of a function. */

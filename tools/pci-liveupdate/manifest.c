@@ -140,7 +140,7 @@ static bool address_parse_exact(const char *line, pci_ser_key_t *address)
 {
 	char text[ADDRESS_SIZE];
 
-	if (address_parse(line, address))
+	if (!address_parse(line, address))
 		return false;
 	address_format(text, *address);
 

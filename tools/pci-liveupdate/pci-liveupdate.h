@@ -93,7 +93,9 @@ struct address_list {
 	size_t size;
 };
 
-const char *address_parse(const char *text, pci_ser_key_t *address);
+const char *selection_parse(const char *text, pci_ser_key_t *address,
+			    bool *vfs);
+bool address_parse(const char *text, pci_ser_key_t *address);
 int address_format(char text[ADDRESS_SIZE], pci_ser_key_t address);
 void address_list_add(struct address_list *list, pci_ser_key_t address);
 bool address_list_find_twice(const struct address_list *list,
@@ -111,6 +113,7 @@ enum function_state {
 __printf(2, 3) void path_format(char *path, const char *fmt, ...);
 enum status stub_check(void);
 enum function_state function_state(pci_ser_key_t address);
+enum status function_add_vfs(pci_ser_key_t pf, struct address_list *list);
 bool function_is_virtual(pci_ser_key_t address);
 void function_explain(pci_ser_key_t address);
 enum status function_open(pci_ser_key_t address, int *fd);

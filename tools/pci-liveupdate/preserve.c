@@ -11,16 +11,20 @@
 
 #include "pci-liveupdate.h"
 
-static enum status add_address(struct address_list *list, const char *text)
+/* Add a function, or all VFs of a PF. */
+static enum status add_selection(struct address_list *list, const char *text)
 {
 	const char *reason;
 	pci_ser_key_t address;
+	bool vfs;
 
-	reason = address_parse(text, &address);
+	reason = selection_parse(text, &address, &vfs);
 	if (reason)
 		return fail(STATUS_USAGE,
 			    "'%s' is not an address like 0000:01:00.0: %s",
 			    text, reason);
+	if (vfs)
+		return function_add_vfs(address, list);
 	address_list_add(list, address);
 
 	return STATUS_OK;
@@ -40,7 +44,7 @@ static enum status add_stdin(struct address_list *list)
 			status = fail(STATUS_USAGE,
 				      "a line of the standard input has a NUL character");
 		else if (len)
-			status = add_address(list, line);
+			status = add_selection(list, line);
 	}
 	free(line);
 	if (ferror(stdin))
@@ -60,7 +64,7 @@ static enum status read_addresses(struct address_list *list, int argc,
 
 	for (i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "-"))
-			status = add_address(list, argv[i]);
+			status = add_selection(list, argv[i]);
 		else
 			status = add_stdin(list);
 		if (status)

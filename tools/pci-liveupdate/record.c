@@ -111,7 +111,7 @@ static bool record_parse(char *line, struct record *record)
 		.absent = state,
 	};
 
-	return !address_parse(fields[1], &record->address) &&
+	return address_parse(fields[1], &record->address) &&
 	       id_parse(fields[2], record) &&
 	       (nr == MIN_FIELDS || count_parse(fields[5], &record->blocked));
 }
