@@ -122,7 +122,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 256
+	ktap_plan 262
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -153,6 +153,7 @@ main() {
 	tree_pf "$PF" "${VFS[@]}"
 	test_vfs
 	test_vfs_errors
+	test_vfs_refused
 	test_scale
 	ktap_finish
 }

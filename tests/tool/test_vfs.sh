@@ -77,3 +77,23 @@ repeat this when no VFs are created or removed" \
 	rmdir "$dir/$PF/virtfn3"
 	ln -s "../$vf" "$dir/$PF/virtfn3"
 }
+
+# The kernel refuses a VF, after others were preserved.
+test_vfs_refused() {
+	local vf=${VFS[3]} token=10203 errno reason
+
+	while IFS='|' read -r errno reason; do
+		LUO_MOCK_FAIL="preserve $token $errno" \
+			expect "VFs: errno $errno" 3 "" \
+			"$vf cannot be preserved: $reason, see the kernel log" \
+			preserve s "$PF/vfs"
+		ktap_result "VFs: errno $errno: all is released" is_released s
+	done <<-END
+		16|another session has already preserved it, or its PF $PF is busy
+		22|its type is not supported
+		95|its configuration or the driver of its PF $PF is not supported
+	END
+	LUO_MOCK_FAIL="preserve 10100 95" expect "VFs: errno 95 of the PF" 3 \
+		"" "$PF cannot be preserved: its configuration is not supported, see the kernel log" \
+		preserve s "$PF/vfs" "$PF"
+}

@@ -105,13 +105,21 @@ static bool function_is_bridge(const char *address)
 	return type & ~HEADER_MULTI;
 }
 
-bool function_is_virtual(pci_ser_key_t address)
+/**
+ * function_pf - Get the PF of a VF.
+ * @address: Address of a function.
+ * @pf:      Set to the address of its PF.
+ *
+ * Return: true if @address is a VF.
+ */
+bool function_pf(pci_ser_key_t address, pci_ser_key_t *pf)
 {
-	char text[ADDRESS_SIZE];
+	char text[ADDRESS_SIZE], name[PATH_MAX];
 
 	address_format(text, address);
+	function_link(text, "physfn", name);
 
-	return function_has(text, "physfn");
+	return address_parse(name, pf);
 }
 
 enum function_state function_state(pci_ser_key_t address)

@@ -114,7 +114,7 @@ __printf(2, 3) void path_format(char *path, const char *fmt, ...);
 enum status stub_check(void);
 enum function_state function_state(pci_ser_key_t address);
 enum status function_add_vfs(pci_ser_key_t pf, struct address_list *list);
-bool function_is_virtual(pci_ser_key_t address);
+bool function_pf(pci_ser_key_t address, pci_ser_key_t *pf);
 void function_explain(pci_ser_key_t address);
 enum status function_open(pci_ser_key_t address, int *fd);
 

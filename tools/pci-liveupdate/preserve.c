@@ -102,19 +102,39 @@ static enum status check_functions(const struct address_list *list)
 	return status;
 }
 
+/* The PF may be the cause. */
+static enum status preserve_refused_vf(pci_ser_key_t address, pci_ser_key_t pf,
+				       int err)
+{
+	char text[ADDRESS_SIZE], pf_text[ADDRESS_SIZE];
+
+	address_format(text, address);
+	address_format(pf_text, pf);
+	if (err == -EBUSY)
+		return fail(STATUS_REFUSED,
+			    "%s cannot be preserved: another session has already preserved it, or its PF %s is busy, see the kernel log",
+			    text, pf_text);
+
+	return fail(STATUS_REFUSED,
+		    "%s cannot be preserved: its configuration or the driver of its PF %s is not supported, see the kernel log",
+		    text, pf_text);
+}
+
 static enum status preserve_refused(pci_ser_key_t address, int err)
 {
 	char text[ADDRESS_SIZE];
 	const char *reason;
+	pci_ser_key_t pf;
+
+	if ((err == -EBUSY || err == -EOPNOTSUPP) && function_pf(address, &pf))
+		return preserve_refused_vf(address, pf, err);
 
 	switch (err) {
 	case -EBUSY:
 		reason = "another session has already preserved it";
 		break;
 	case -EINVAL:
-		reason = function_is_virtual(address) ?
-			 "it is a virtual function, and only physical functions are supported" :
-			 "its type is not supported, see the kernel log";
+		reason = "its type is not supported, see the kernel log";
 		break;
 	case -EOPNOTSUPP:
 		reason = "its configuration is not supported, see the kernel log";
