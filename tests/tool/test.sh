@@ -39,9 +39,11 @@ B_TOKEN=101
 C_TOKEN=10000e107
 GONE_TOKEN=900
 
-# A PF on bus 1, and its VFs on bus 2, more than 10
+# A PF on bus 1, its VFs on bus 2, more than 10, and tokens of the PF and VFS[3]
 PF=0001:01:00.0
-VFS=(0001:02:0{0,1}.{0..7})
+VFS=(0001:02:0{0..5}.{0,2,4})
+PF_TOKEN=10100
+VF_TOKEN=10208
 
 . "$HERE/ktap.sh"
 . "$HERE/tree.sh"
@@ -122,7 +124,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 262
+	ktap_plan 268
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -154,6 +156,8 @@ main() {
 	test_vfs
 	test_vfs_errors
 	test_vfs_refused
+	test_vfs_list
+	test_vfs_retrieve
 	test_scale
 	ktap_finish
 }

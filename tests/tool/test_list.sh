@@ -17,19 +17,19 @@ test_list() {
 		incoming 10000:e1:00.0 8086:0a54 damaged present 18446744073709551612
 	END
 	expect "list: table" 0 \
-		"SIDE      ADDRESS           ID         KIND      STATE    BLOCKED
-outgoing  0000:01:00.0      1234:11e8  function  present  0
-incoming  0000:00:02.0      1b36:000c  bridge    present  3
-incoming  0000:02:00.0      1234:11e8  function  absent   0
-incoming  10000:e1:00.0     8086:0a54  damaged   present  18446744073709551612
-outgoing: functions 1, bridges 0, damaged 0, absent 0, blocked 0
-incoming: functions 1, bridges 1, damaged 1, absent 1, blocked 18446744073709551615" "" list
+		"SIDE      ADDRESS           ID         KIND        STATE    BLOCKED
+outgoing  0000:01:00.0      1234:11e8  function    present  0
+incoming  0000:00:02.0      1b36:000c  bridge      present  3
+incoming  0000:02:00.0      1234:11e8  function    absent   0
+incoming  10000:e1:00.0     8086:0a54  damaged     present  18446744073709551612
+outgoing: functions 1 (VFs 0, PFs 0), implied PFs 0, bridges 0, damaged 0, absent 0, blocked 0
+incoming: functions 1 (VFs 0, PFs 0), implied PFs 0, bridges 1, damaged 1, absent 1, blocked 18446744073709551615" "" list
 	expect "list: quiet" 0 "" "" -q list
 	expect_json "list: JSON records" \
 		"4 incoming 10000:e1:00.0 8086:0a54 damaged present 18446744073709551612" \
 		'len(d["records"]), *d["records"][3].values()' list
 	expect_json "list: JSON totals" \
-		"list 1 0 0 0 0 1 1 1 1 18446744073709551615 0 []" \
+		"list 1 0 0 0 0 0 0 0 1 0 0 0 1 1 1 18446744073709551615 0 []" \
 		'd["command"], *d["outgoing"].values(), *d["incoming"].values(),
 		d["status"], d["messages"]' \
 		list
@@ -45,16 +45,16 @@ incoming: functions 1, bridges 1, damaged 1, absent 1, blocked 18446744073709551
 		incoming 0000:02:00.0 1234:11e8 function absent
 	END
 	expect "list: no counts" 0 \
-		"SIDE      ADDRESS           ID         KIND      STATE    BLOCKED
-incoming  0000:02:00.0      1234:11e8  function  absent   0
-outgoing: functions 0, bridges 0, damaged 0, absent 0, blocked 0
-incoming: functions 1, bridges 0, damaged 0, absent 1, blocked 0" "" list
+		"SIDE      ADDRESS           ID         KIND        STATE    BLOCKED
+incoming  0000:02:00.0      1234:11e8  function    absent   0
+outgoing: functions 0 (VFs 0, PFs 0), implied PFs 0, bridges 0, damaged 0, absent 0, blocked 0
+incoming: functions 1 (VFs 0, PFs 0), implied PFs 0, bridges 0, damaged 0, absent 1, blocked 0" "" list
 
 	tree_records <<<"# side address vendor:device kind state blocked"
 	expect "list: nothing is preserved" 0 \
-		"SIDE      ADDRESS           ID         KIND      STATE    BLOCKED
-outgoing: functions 0, bridges 0, damaged 0, absent 0, blocked 0
-incoming: functions 0, bridges 0, damaged 0, absent 0, blocked 0" "" list
+		"SIDE      ADDRESS           ID         KIND        STATE    BLOCKED
+outgoing: functions 0 (VFs 0, PFs 0), implied PFs 0, bridges 0, damaged 0, absent 0, blocked 0
+incoming: functions 0 (VFs 0, PFs 0), implied PFs 0, bridges 0, damaged 0, absent 0, blocked 0" "" list
 	expect_json "list: JSON of nothing" "[]" 'd["records"]' list
 
 	while read -r line; do

@@ -80,10 +80,10 @@ repeat this when no VFs are created or removed" \
 
 # The kernel refuses a VF, after others were preserved.
 test_vfs_refused() {
-	local vf=${VFS[3]} token=10203 errno reason
+	local vf=${VFS[3]} errno reason
 
 	while IFS='|' read -r errno reason; do
-		LUO_MOCK_FAIL="preserve $token $errno" \
+		LUO_MOCK_FAIL="preserve $VF_TOKEN $errno" \
 			expect "VFs: errno $errno" 3 "" \
 			"$vf cannot be preserved: $reason, see the kernel log" \
 			preserve s "$PF/vfs"
@@ -93,7 +93,92 @@ test_vfs_refused() {
 		22|its type is not supported
 		95|its configuration or the driver of its PF $PF is not supported
 	END
-	LUO_MOCK_FAIL="preserve 10100 95" expect "VFs: errno 95 of the PF" 3 \
+	LUO_MOCK_FAIL="preserve $PF_TOKEN 95" expect "VFs: errno 95 of the PF" 3 \
 		"" "$PF cannot be preserved: its configuration is not supported, see the kernel log" \
 		preserve s "$PF/vfs" "$PF"
+}
+
+# VFs are below their PF, also on another bus and with VFs of another PF between
+# them. An absent VF stands alone.
+test_vfs_list() {
+	local other=0001:01:00.1
+
+	tree_pf "$other" 0001:02:00.1 0001:02:03.1
+	tree_records <<-END
+		# side address vendor:device kind state blocked
+		outgoing 0001:00:01.0 1b36:000c bridge present 0
+		outgoing $PF 1b36:0010 implied-pf present 1
+		outgoing 0001:01:01.0 1234:11e8 function present 0
+		outgoing 0001:02:00.0 1b36:0011 vf present 0
+		outgoing 0001:02:03.0 1b36:0011 vf present 2
+		outgoing 0001:02:03.1 1b36:0011 vf present 0
+		incoming $PF 1b36:0010 pf present 0
+		incoming $other 1b36:0010 damaged present 0
+		incoming 0001:02:00.0 1b36:0011 vf present 0
+		incoming 0001:02:00.1 1b36:0011 vf present 0
+		incoming 0001:02:02.1 1b36:0011 vf absent 0
+		incoming 0001:02:03.0 1b36:0011 vf present 4
+		incoming 0001:02:03.1 1b36:0011 vf absent 0
+		incoming 0001:02:04.1 1234:11e8 function present 0
+	END
+	expect "VFs: table" 0 \
+		"SIDE      ADDRESS           ID         KIND        STATE    BLOCKED
+outgoing  0001:00:01.0      1b36:000c  bridge      present  0
+outgoing  $PF      1b36:0010  implied-pf  present  1  kept for its VFs
+outgoing    0001:02:00.0    1b36:0011  vf          present  0
+outgoing    0001:02:03.0    1b36:0011  vf          present  2
+outgoing  0001:02:03.1      1b36:0011  vf          present  0
+outgoing  0001:01:01.0      1234:11e8  function    present  0
+incoming  $PF      1b36:0010  pf          present  0
+incoming    0001:02:00.0    1b36:0011  vf          present  0
+incoming    0001:02:03.0    1b36:0011  vf          present  4
+incoming  $other      1b36:0010  damaged     present  0
+incoming    0001:02:00.1    1b36:0011  vf          present  0
+incoming  0001:02:02.1      1b36:0011  vf          absent   0
+incoming  0001:02:03.1      1b36:0011  vf          absent   0
+incoming  0001:02:04.1      1234:11e8  function    present  0
+outgoing: functions 4 (VFs 3, PFs 0), implied PFs 1, bridges 1, damaged 0, absent 0, blocked 3
+incoming: functions 7 (VFs 5, PFs 1), implied PFs 0, bridges 0, damaged 1, absent 2, blocked 4" \
+		"" list
+	expect_json "VFs: JSON has the order of the kernel" \
+		"$PF implied-pf 0001:01:01.0 function 0001:02:00.0 vf 6" \
+		'*(r[k] for r in d["records"][1:4] for k in ("address", "kind")),
+		len(d["records"][0])' list
+	expect_json "VFs: JSON totals" "4 3 0 1 7 5 1 0" \
+		'*(d[side][k] for side in ("outgoing", "incoming")
+			for k in ("functions", "vfs", "pfs", "implied_pfs"))' list
+
+	tree_records <<-END
+		# side address vendor:device kind state blocked
+		outgoing $PF 1b36:0010 pf present 0
+		incoming 0001:02:00.0 1b36:0011 vf present 0
+	END
+	run list
+	ktap_result "VFs: the PF is on the other side" grep -q \
+		"^incoming  0001:02:00.0  .* vf  " <<<"$OUT"
+}
+
+# Without a manifest the kernel's list names the functions. An implied PF is in no
+# session, and need not be bound to the stub.
+test_vfs_retrieve() {
+	local vf=${VFS[3]}
+
+	tree_unbind "$PF"
+	tree_records <<-END
+		# side address vendor:device kind state blocked
+		incoming $PF 1b36:0010 implied-pf present 0
+		incoming $vf 1b36:0011 vf present 0
+	END
+	tree_incoming s "$VF_TOKEN" </dev/null
+	expect "VFs: finish without a manifest" 0 "$vf: retrieved
+session s: 1 of 1 functions retrieved
+session s: finished" "" -v finish s
+
+	tree_bind "$PF" "$STUB"
+	sed -i s/implied-// "$ROOT/sys/kernel/debug/pci_liveupdate"
+	tree_incoming s "$PF_TOKEN" "$VF_TOKEN" </dev/null
+	expect "VFs: finish without a manifest, with the PF" 0 "$PF: retrieved
+$vf: retrieved
+session s: 2 of 2 functions retrieved
+session s: finished" "" -v finish s
 }

@@ -94,7 +94,8 @@ void address_list_add(struct address_list *list, pci_ser_key_t address)
 	list->items[list->nr++] = address;
 }
 
-static int address_compare(const void *a, const void *b)
+/* Compare two addresses for qsort(). */
+int address_compare(const void *a, const void *b)
 {
 	pci_ser_key_t x = *(const pci_ser_key_t *)a;
 	pci_ser_key_t y = *(const pci_ser_key_t *)b;

@@ -97,6 +97,7 @@ const char *selection_parse(const char *text, pci_ser_key_t *address,
 			    bool *vfs);
 bool address_parse(const char *text, pci_ser_key_t *address);
 int address_format(char text[ADDRESS_SIZE], pci_ser_key_t address);
+int address_compare(const void *a, const void *b);
 void address_list_add(struct address_list *list, pci_ser_key_t address);
 bool address_list_find_twice(const struct address_list *list,
 			     pci_ser_key_t *address);
@@ -130,6 +131,9 @@ enum record_kind {
 	RECORD_FUNCTION,
 	RECORD_BRIDGE,
 	RECORD_DAMAGED,
+	RECORD_VF,
+	RECORD_PF,
+	RECORD_IMPLIED_PF,
 	RECORD_NR_KINDS,
 };
 
@@ -137,7 +141,8 @@ enum record_kind {
  * struct record - A line of the list in debugfs.
  * @address: Address of the function.
  * @side:    Preserved for the next kernel, or by the previous one.
- * @kind:    Type of the device, or a damaged entry.
+ * @kind:    Type of the device, or a damaged entry. An implied PF is only kept for
+ *           its VFs.
  * @vendor:  Vendor ID.
  * @device:  Device ID.
  * @absent:  No device was found and adopted.
@@ -165,6 +170,7 @@ extern const char *const record_sides[RECORD_NR_SIDES];
 extern const char *const record_kinds[RECORD_NR_KINDS];
 
 const char *record_state(const struct record *record);
+bool record_has_file(const struct record *record);
 void record_id(const struct record *record, char text[RECORD_ID_SIZE]);
 enum status record_list_read(struct record_list *list);
 void record_list_free(struct record_list *list);

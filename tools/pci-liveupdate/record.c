@@ -36,6 +36,9 @@ const char *const record_kinds[RECORD_NR_KINDS] = {
 	[RECORD_FUNCTION] = "function",
 	[RECORD_BRIDGE] = "bridge",
 	[RECORD_DAMAGED] = "damaged",
+	[RECORD_VF] = "vf",
+	[RECORD_PF] = "pf",
+	[RECORD_IMPLIED_PF] = "implied-pf",
 };
 
 static const char *const record_states[] = { "present", "absent" };
@@ -43,6 +46,13 @@ static const char *const record_states[] = { "present", "absent" };
 const char *record_state(const struct record *record)
 {
 	return record_states[record->absent];
+}
+
+/* Return: true if the file of the function is in a session. */
+bool record_has_file(const struct record *record)
+{
+	return record->kind == RECORD_FUNCTION || record->kind == RECORD_VF ||
+	       record->kind == RECORD_PF;
 }
 
 /* Format vendor and device like lspci -n. */

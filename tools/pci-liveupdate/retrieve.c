@@ -75,7 +75,7 @@ static enum status find_incoming_records(struct address_list *list)
 	status = record_list_read(&records);
 	for (i = 0; !status && i < records.nr; i++)
 		if (records.items[i].side == RECORD_INCOMING &&
-		    records.items[i].kind == RECORD_FUNCTION)
+		    record_has_file(&records.items[i]))
 			address_list_add(list, records.items[i].address);
 	record_list_free(&records);
 
