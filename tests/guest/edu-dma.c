@@ -12,22 +12,18 @@
 #define _GNU_SOURCE
 
 #include <err.h>
-#include <fcntl.h>
-#include <linux/liveupdate.h>
 #include <linux/reboot.h>
 #include <linux/types.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "luo.h"
+
 #define SESSION		"edu-dma"
 #define TOKEN		1
-#define PAGE		4096
 #define SIZE		2048
 
 /* See docs/specs/edu.txt of QEMU. */
@@ -39,61 +35,10 @@
 #define EDU_DMA_FROM_EDU	2
 #define EDU_BUFFER		0x40000
 
-static void call(int fd, unsigned long request, void *arg, const char *what)
-{
-	if (ioctl(fd, request, arg))
-		err(1, "%s", what);
-}
-
-static int open_liveupdate(void)
-{
-	int fd = open("/dev/liveupdate", O_RDWR);
-
-	if (fd < 0)
-		err(1, "/dev/liveupdate");
-	return fd;
-}
-
-static void *map(int fd, size_t size, int flags)
-{
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
-
-	if (at == MAP_FAILED)
-		err(1, "mmap");
-	return at;
-}
-
-/* The physical address of a page that stays where it is. */
-static __u64 physical(const void *at)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	__u64 entry;
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)at / PAGE *
-			    sizeof(entry)) != sizeof(entry))
-		err(1, "/proc/self/pagemap");
-	close(fd);
-	if (!(entry >> 63))
-		errx(1, "the page is not in memory");
-	return (entry & ((1ULL << 55) - 1)) * PAGE;
-}
-
 static void fill(__u8 *at)
 {
 	for (int i = 0; i < SIZE; i++)
 		at[i] = i * 7 + 1;
-}
-
-static __u64 *open_edu(const char *address)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", address);
-	fd = open(path, O_RDWR | O_SYNC);
-	if (fd < 0)
-		err(1, "%s", path);
-	return map(fd, PAGE, MAP_SHARED);
 }
 
 static void edu_write(__u64 *edu, int reg, __u64 value)
@@ -124,13 +69,7 @@ static void give_pattern_to(__u64 *edu)
 
 static int start(const char *address)
 {
-	struct liveupdate_ioctl_create_session session = {
-		.size = sizeof(session), .name = SESSION,
-	};
-	struct liveupdate_session_preserve_fd file = {
-		.size = sizeof(file), .token = TOKEN,
-	};
-	__u64 *edu = open_edu(address);
+	__u64 *edu = map_bar(address, PAGE);
 	int fd = memfd_create("dma", 0);
 	__u8 *page;
 
@@ -139,11 +78,7 @@ static int start(const char *address)
 	page = map(fd, PAGE, MAP_SHARED | MAP_POPULATE);
 	memset(page, 0, PAGE);
 
-	call(open_liveupdate(), LIVEUPDATE_IOCTL_CREATE_SESSION, &session,
-	     "create the session");
-	file.fd = fd;
-	call(session.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &file,
-	     "preserve the memfd");
+	luo_preserve_fd(luo_create_session(SESSION), fd, TOKEN);
 
 	give_pattern_to(edu);
 	edu_dma(edu, EDU_BUFFER, physical(page), EDU_DMA_FROM_EDU);
@@ -156,19 +91,10 @@ static int start(const char *address)
 
 static int check(void)
 {
-	struct liveupdate_ioctl_retrieve_session session = {
-		.size = sizeof(session), .name = SESSION,
-	};
-	struct liveupdate_session_retrieve_fd file = {
-		.size = sizeof(file), .token = TOKEN,
-	};
+	int fd = luo_retrieve_fd(luo_retrieve_session(SESSION), TOKEN);
 	__u8 pattern[SIZE], found[SIZE];
 
-	call(open_liveupdate(), LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &session,
-	     "retrieve the session");
-	call(session.fd, LIVEUPDATE_SESSION_RETRIEVE_FD, &file,
-	     "retrieve the memfd");
-	if (pread(file.fd, found, SIZE, 0) != SIZE)
+	if (pread(fd, found, SIZE, 0) != SIZE)
 		err(1, "read the memfd");
 	fill(pattern);
 	if (memcmp(found, pattern, SIZE)) {

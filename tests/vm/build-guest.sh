@@ -22,16 +22,16 @@ build_tool() {
 
 # build_program NAME UAPI [FLAG...]: a program of the scenarios.
 build_program() {
-	gcc -O2 -Wall -Wextra -static "${@:3}" -idirafter "$2" -o "$HOST_BUILD/tool/$1" \
-		"$ROOT/tests/guest/$1.c"
+	gcc -O2 -Wall -Wextra -static -idirafter "$2" "${@:3}" -o "$HOST_BUILD/tool/$1" \
+		"$ROOT/tests/guest/$1.c" "$ROOT/tests/guest/luo.c"
 }
 
 # is_current NAME: the program is newer than its sources.
 is_current() {
 	local source program=$HOST_BUILD/tool/$1
 
-	for source in "$ROOT/tests/guest/$1.c" "$ROOT/lib/test_pci_liveupdate_damage.h" \
-		"$ROOT/include/linux/kho/abi/pci.h"; do
+	for source in "$ROOT/tests/guest/$1.c" "$ROOT"/tests/guest/luo.[ch] \
+		"$ROOT/lib/test_pci_liveupdate_damage.h" "$ROOT/include/linux/kho/abi/pci.h"; do
 		[[ $program -nt $source ]] || return
 	done
 }

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls of LUO and memory for the programs of the scenarios.
+ */
+
+#define _GNU_SOURCE
+
+#include <err.h>
+#include <fcntl.h>
+#include <linux/liveupdate.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "luo.h"
+
+static __u64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* Returns how long it took. */
+__u64 luo_call(int fd, unsigned long request, void *arg, const char *what)
+{
+	__u64 start = now();
+
+	if (ioctl(fd, request, arg))
+		err(1, "%s", what);
+	return now() - start;
+}
+
+int luo_create_session(const char *name)
+{
+	struct liveupdate_ioctl_create_session session = {
+		.size = sizeof(session),
+	};
+	int luo = open_file("/dev/liveupdate");
+
+	snprintf((char *)session.name, sizeof(session.name), "%s", name);
+	luo_call(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &session,
+		 "create the session");
+	/* Only one process can have it open, and this one may go on as a daemon. */
+	close(luo);
+	return session.fd;
+}
+
+int luo_retrieve_session(const char *name)
+{
+	struct liveupdate_ioctl_retrieve_session session = {
+		.size = sizeof(session),
+	};
+	int luo = open_file("/dev/liveupdate");
+
+	snprintf((char *)session.name, sizeof(session.name), "%s", name);
+	luo_call(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &session,
+		 "retrieve the session");
+	close(luo);
+	return session.fd;
+}
+
+/* Returns how long it took. */
+__u64 luo_finish_session(int session)
+{
+	struct liveupdate_session_finish all = { .size = sizeof(all) };
+
+	return luo_call(session, LIVEUPDATE_SESSION_FINISH, &all,
+			"finish the session");
+}
+
+/* Returns how long it took. */
+__u64 luo_preserve_fd(int session, int fd, __u64 token)
+{
+	struct liveupdate_session_preserve_fd file = {
+		.size = sizeof(file), .fd = fd, .token = token,
+	};
+
+	return luo_call(session, LIVEUPDATE_SESSION_PRESERVE_FD, &file,
+			"preserve the file");
+}
+
+int luo_retrieve_fd(int session, __u64 token)
+{
+	struct liveupdate_session_retrieve_fd file = {
+		.size = sizeof(file), .token = token,
+	};
+
+	luo_call(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &file,
+		 "retrieve the file");
+	return file.fd;
+}
+
+int open_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_SYNC);
+
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+void *map(int fd, size_t size, int flags)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (at == MAP_FAILED)
+		err(1, "mmap");
+	return at;
+}
+
+/* The first BAR of a function. */
+void *map_bar(const char *address, size_t size)
+{
+	char path[64];
+	void *at;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", address);
+	fd = open_file(path);
+	at = map(fd, size, MAP_SHARED);
+	close(fd);
+	return at;
+}
+
+/* The physical address of a page that stays where it is. */
+__u64 physical(const void *at)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	__u64 entry;
+
+	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)at / PAGE *
+			    sizeof(entry)) != sizeof(entry))
+		err(1, "/proc/self/pagemap");
+	close(fd);
+	if (!(entry >> 63))
+		errx(1, "the page is not in memory");
+	return (entry & ((1ULL << 55) - 1)) * PAGE;
+}

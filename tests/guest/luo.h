@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Calls of LUO and memory for the programs of the scenarios. A call that fails
+ * ends the program.
+ */
+#ifndef _GUEST_LUO_H
+#define _GUEST_LUO_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#define PAGE	4096
+
+__u64 luo_call(int fd, unsigned long request, void *arg, const char *what);
+int luo_create_session(const char *name);
+int luo_retrieve_session(const char *name);
+__u64 luo_finish_session(int session);
+__u64 luo_preserve_fd(int session, int fd, __u64 token);
+int luo_retrieve_fd(int session, __u64 token);
+
+int open_file(const char *path);
+void *map(int fd, size_t size, int flags);
+void *map_bar(const char *address, size_t size);
+__u64 physical(const void *at);
+
+#endif /* _GUEST_LUO_H */
