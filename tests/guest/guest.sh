@@ -8,7 +8,7 @@
 # "end KERNEL" when all is done.
 
 # Addresses have no blanks, and lists of them are meant to be split.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086,SC2046
 
 STUB=pci-liveupdate-stub
 PCI=/sys/bus/pci
@@ -93,12 +93,17 @@ is_below_bridge() {
 	[ -e "$PCI/devices/$1/../secondary_bus_number" ]
 }
 
-# functions_below_bridges VENDOR:DEVICE...
+# has_sriov ADDRESS: a VF, or a PF. This takes no process.
+has_sriov() {
+	[ -e "$PCI/devices/$1/physfn" ] || [ -e "$PCI/devices/$1/sriov_totalvfs" ]
+}
+
+# functions_below_bridges VENDOR:DEVICE...: but no PFs and VFs.
 functions_below_bridges() {
 	local address
 
 	for address in $(functions_of "$@"); do
-		! is_below_bridge "$address" || echo "$address"
+		has_sriov "$address" || ! is_below_bridge "$address" || echo "$address"
 	done
 }
 
@@ -348,6 +353,102 @@ nvmes_that_run() {
 
 nvmes() {
 	functions_of $NVME
+}
+
+# pfs: addresses, in order.
+pfs() {
+	local file
+
+	for file in "$PCI"/devices/*/sriov_totalvfs; do
+		file=${file%/*}
+		[ "$file" = "$PCI/devices/*" ] || echo "${file##*/}"
+	done
+}
+
+# vfs_of PF...: addresses, in order. A process for each VF would take long.
+vfs_of() {
+	local pf
+
+	for pf; do
+		stat -c %N "$PCI/devices/$pf"/virtfn* 2>/dev/null | sed "s,.*/,,;s,'$,,"
+	done | sort
+}
+
+# kept_vfs: the VFs to preserve: one of as many as the parameter vfs_step says.
+kept_vfs() {
+	vfs_of $(pfs) | awk -v step="$(parameter vfs_step 1)" '(NR - 1) % step == 0'
+}
+
+# io_vf: the VF with I/O in flight, one of the first PF.
+io_vf() {
+	kept_vfs | head -n 1
+}
+
+# numvfs PF: the file.
+numvfs() {
+	echo "$PCI/devices/$1/sriov_numvfs"
+}
+
+# enable_vfs PF: as many as the parameter vfs says, or all, and bring their controllers
+# online. The PF has to be bound.
+enable_vfs() {
+	local count
+
+	count=$(parameter vfs "$(cat "$PCI/devices/$1/sriov_totalvfs")")
+	enable_dma "$1"
+	echo "$count" >"$(numvfs "$1")" && nvme-vf online "$1" "$count"
+}
+
+# start_vfs: bind PFs, enable their VFs, and bind the VFs to preserve. The controllers
+# of these run, and one has a read in flight, in a memfd that is preserved. VFs that
+# are not to be preserved can do DMA as well.
+start_vfs() {
+	local pf kept io
+
+	bind $(pfs)
+	for pf in $(pfs); do
+		check "VFs of $pf are enabled and online" enable_vfs "$pf"
+	done
+	kept=$(kept_vfs)
+	[ "$kept" ] || return 0
+	io=$(io_vf)
+	bind $kept
+	enable_dma $(vfs_of $(pfs))
+	[ "$kept" = "$io" ] ||
+		check "controllers of VFs come up" nvme-vf enable $(echo "$kept" | grep -vx "$io")
+	check "a read is in flight on VF $io" nvme-vf start "$io"
+	say_vf_registers first
+}
+
+# say_vf_registers KERNEL: of the controllers of preserved VFs. The host compares them.
+say_vf_registers() {
+	nvme-vf registers $(kept_vfs) 2>&1 | sed "s/^/data registers $1 /" >&3
+}
+
+# check_vf_read: the read in flight was not completed by the time that this kernel
+# ran, completes now that the drive is told to, and new commands work.
+check_vf_read() {
+	local io
+
+	io=$(io_vf)
+	[ "$io" ] || return 0
+	check "the read on VF $io is still in flight" nvme-vf retrieve "$io"
+	say "monitor block_set_io_throttle pf1.drive 0 0 0 0 0 0"
+	if check "the read on VF $io completes in this kernel" nvme-vf check "$io" 10; then
+		say "data vf_read completed"
+	else
+		say "data vf_read lost"
+	fi
+	check "VF $io takes new commands" nvme-vf again "$io"
+}
+
+# bus_masters ADDRESS...: those that can do DMA.
+bus_masters() {
+	local address
+
+	for address; do
+		! can_do_dma "$address" || echo "$address"
+	done
 }
 
 # nvme_runs_at BAR: a controller is enabled and ready, even if the kernel removed its

@@ -47,7 +47,11 @@ main() {
 	for program in edu-dma luo-file; do
 		is_current "$program" || step "$program" build_program "$program" "$tree/include/uapi"
 	done
-	# The structures of the record are not in the kernel's headers for user space.
+	# The structures of nvme are not in the kernel's headers for user space.
+	is_current nvme-vf ||
+		step nvme-vf build_program nvme-vf "$tree/include/uapi" \
+			-isystem "$tree/tools/include" -idirafter "$tree/include"
+	# Neither are those of the record.
 	is_current record-damage ||
 		step record-damage build_program record-damage "$tree/include/uapi" \
 			-I"$ROOT/lib" -I"$ROOT/include" -isystem "$ROOT/tests/index/shim" -isystem "$tree/tools/include" \
@@ -58,6 +62,7 @@ main() {
 	files=("$next:/boot/next:644" "$HOST_BUILD/tool/pci-liveupdate:/bin/pci-liveupdate:755"
 		"$HOST_BUILD/tool/edu-dma:/bin/edu-dma:755"
 		"$HOST_BUILD/tool/luo-file:/bin/luo-file:755"
+		"$HOST_BUILD/tool/nvme-vf:/bin/nvme-vf:755"
 		"$HOST_BUILD/tool/record-damage:/bin/record-damage:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644")

@@ -36,9 +36,9 @@ vm_port_slot() {
 	vm_slot "$1" 0 "$2" "nvme,serial=$1"
 }
 
-# vm_root_port NAME SLOT
+# vm_root_port NAME SLOT [OPTION]
 vm_root_port() {
-	vm_device "pcie-root-port,id=$1,bus=pcie.0,addr=$2.0,chassis=$2,slot=$2"
+	vm_device "pcie-root-port,id=$1,bus=pcie.0,addr=$2.0,chassis=$2,slot=$2${3:+,$3}"
 }
 
 # vm_switch NAME PORT-ABOVE: with two downstream ports, NAME.1 and NAME.2.
@@ -68,6 +68,41 @@ vm_conventional_slots() {
 
 	for ((slot = 1; slot < 32; slot++, count -= 8)); do
 		vm_slot "$name" "$(printf %x "$slot")" "$count"
+	done
+}
+
+# vm_held_drive NAME: completes one read of a page, and holds a second one back until
+# the command "block_set_io_throttle NAME 0 0 0 0 0 0" of QEMU's monitor, or until the
+# controller is reset. So a kexec may take any time while the read is in flight.
+vm_held_drive() {
+	printf '%s\n' -drive \
+		"if=none,id=$1,driver=null-co,size=1M,read-zeroes=on,throttling.bps-read=1"
+}
+
+# vm_nvme_pf NUMBER VFS: an nvme controller pfNUMBER that can have VFS VFs, at most
+# 127, below a root port of its own. A VF needs two queues and an interrupt. The BIOS
+# does not count the BARs of the VFs.
+vm_nvme_pf() {
+	local name=pf$1 vfs=$2
+
+	vm_root_port "rp$name" $((13 + $1)) mem-reserve=4M
+	vm_held_drive "$name.drive"
+	vm_device "nvme-subsys,id=$name.subsys" \
+		"nvme,id=$name,serial=$name,subsys=$name.subsys,bus=rp$name,sriov_max_vfs=$vfs,sriov_vq_flexible=$((2 * vfs)),sriov_vi_flexible=$vfs,max_ioqpairs=$((2 * vfs + 2)),msix_qsize=$((vfs + 1))" \
+		"nvme-ns,drive=$name.drive,bus=$name,nsid=1"
+}
+
+# VFs of a PF, and of the four PFs that vm_nvme_pfs() adds.
+VM_PF_MAX_VFS=127
+# shellcheck disable=SC2034
+VM_MAX_VFS=$((4 * VM_PF_MAX_VFS))
+
+# vm_nvme_pfs VFS: PFs with VFS VFs in all, at most VM_MAX_VFS.
+vm_nvme_pfs() {
+	local vfs=$1 number
+
+	for ((number = 1; vfs > 0; number++, vfs -= VM_PF_MAX_VFS)); do
+		vm_nvme_pf "$number" $((vfs < VM_PF_MAX_VFS ? vfs : VM_PF_MAX_VFS))
 	done
 }
 

@@ -91,6 +91,19 @@ guest_passed() {
 	fi
 }
 
+# vf_registers_are_kept DIR: controllers of preserved VFs have the same registers in
+# both kernels, and there are some.
+vf_registers_are_kept() {
+	local first second
+
+	first=$(sed -n 's/^[^ ]* data registers first //p' "$1/side")
+	second=$(sed -n 's/^[^ ]* data registers second //p' "$1/side")
+	[[ $first && $first == "$second" ]] && return
+	echo "the registers of the VFs were before and after the kexec:"
+	diff <(printf '%s\n' "$first") <(printf '%s\n' "$second")
+	return 1
+}
+
 # live_update DIR FROM TO FUNCTIONS SCENARIO [OPTION...] [WORD...]: as boot_kernels().
 # The checks of both kernels pass.
 live_update() {

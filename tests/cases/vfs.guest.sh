@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
+#
+# A live update of VFs in two sessions, with functions that are no VFs. Another driver
+# of the next kernel takes each nvme controller that it can get. With owned=yes the PF
+# is preserved for itself as well, in a third session. With remove=yes the next kernel
+# removes the PF through sysfs and finds it again.
+
+owned() {
+	[ "$(parameter owned no)" = yes ]
+}
+
+pf_kind() {
+	if owned; then
+		echo pf
+	else
+		echo implied-pf
+	fi
+}
+
+# functions: of the first session, beside VFs.
+functions() {
+	below_bridges
+}
+
+preserve_all() {
+	local half
+
+	half=$(($(count $(kept_vfs)) / 2))
+	check "functions and VFs are preserved" \
+		preserve vm1 $(functions) $(kept_vfs | head -n "$half")
+	check "other VFs are preserved" \
+		preserve vm2 $(kept_vfs | tail -n +$((half + 1)))
+	! owned || check "the PF is preserved" preserve vm3 $(pfs)
+}
+
+# check_record SIDE
+check_record() {
+	check_same "the $1 record has the preserved VFs" \
+		"$(records "$1" '^vf$')" "$(kept_vfs)"
+	check_same "the $1 record has the PF" \
+		"$(records "$1" 'pf$')" "$(records "$1" "^$(pf_kind)\$")"
+	check_same "it is the PF of the VFs" "$(records "$1" 'pf$')" "$(pfs)"
+	check_same "the $1 record has the other functions" \
+		"$(records "$1" '^function$')" "$(functions)"
+}
+
+check_numvfs_is_busy() {
+	check "VFs cannot be disabled $1" write_is_busy "$(numvfs $(pfs))" 0
+}
+
+first() {
+	bind $(functions)
+	start_vfs
+	preserve_all
+	check_record outgoing
+	check_numvfs_is_busy "while VFs are preserved"
+	load_next liveupdate=on "pci-stub.ids=$NVME"
+	run_next
+}
+
+# check_links PF: between the PF and its VFs, in both directions.
+check_links() {
+	local vf
+
+	check_same "the PF has as many VFs as before" \
+		"$(count $(vfs_of "$1"))" "$(parameter vfs "")"
+	check_same "the PF says so" "$(cat "$(numvfs "$1")")" "$(parameter vfs "")"
+	for vf in $(vfs_of "$1"); do
+		check_same "VF $vf names its PF" \
+			"$(basename "$(readlink "$PCI/devices/$vf/physfn")")" "$1"
+	done
+}
+
+remove_and_rescan() {
+	local kept
+
+	kept=$(kept_vfs)
+	echo 1 >"$PCI/devices/$(pfs)/remove"
+	check_same "VFs go with their PF" "$(kept_vfs)" ""
+	check_same "the PF and its VFs stay in the record" \
+		"$(absent)" $(($(count $kept) + 1))
+	echo 1 >"$PCI/rescan"
+	check_same "VFs come back with their PF" "$(kept_vfs)" "$kept"
+}
+
+finish_all() {
+	check "a session is finished" pci-liveupdate finish vm1
+	check_numvfs_is_busy "while a session is not finished"
+	check "the other session is finished" pci-liveupdate finish vm2
+	if owned; then
+		check_same "the PF outlives its VFs in the record" \
+			"$(records incoming 'pf$')" "$(pfs)"
+		check_numvfs_is_busy "while the PF is not finished"
+		check "the session of the PF is finished" pci-liveupdate finish vm3
+	fi
+	check_same "nothing stays in the record" "$(records incoming)" ""
+}
+
+second() {
+	local pf kept others
+
+	pf=$(pfs)
+	kept=$(kept_vfs)
+	others=$(vfs_of $pf | grep -vxF "$kept")
+
+	say_records incoming
+	check_record incoming
+	check_same "every device of the record is present" "$(absent)" 0
+	check_links $pf
+	check_same "no preserved function is bound" "$(bound $pf $kept $(functions))" 0
+	check_same "preserved VFs can do DMA" "$(bus_masters $kept)" "$kept"
+	check_same "VFs that are not preserved cannot" "$(bus_masters $others)" ""
+	if [ "$(parameter remove no)" = yes ]; then
+		remove_and_rescan
+		check_record incoming
+		check_links $pf
+		check_same "nothing is absent after the rescan" "$(absent)" 0
+		check_same "no preserved function is bound still" "$(bound $pf $kept)" 0
+	fi
+
+	say_vf_registers second
+	check_vf_read
+	bind $pf $kept $(functions)
+	check_numvfs_is_busy "before VFs are finished"
+	check_same "refused writes and drivers leave all VFs" "$(kept_vfs)" "$kept"
+	finish_all
+	check "finished VF $(io_vf) takes new commands" nvme-vf again "$(io_vf)"
+
+	echo 0 >"$(numvfs $pf)"
+	check_same "VFs can be disabled in the end" "$(vfs_of $pf)" ""
+	check "VFs can be enabled again" enable_vfs $pf
+}
