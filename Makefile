@@ -4,6 +4,8 @@
 
 # How many preserved devices the guest of "make run" has.
 DEVICES		?= 64
+# How many VFs it preserves as well; if empty, half of the VFs of one PF.
+VFS		?=
 # The kernel that hands over, and the one that takes over.
 FROM		?= 7.2
 TO		?= 7.3
@@ -46,7 +48,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V EVERY COUNT KERNEL ORDER PLOTS
+export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES VFS FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V EVERY COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -74,7 +76,7 @@ help:
 	@echo '  series-from-git  take the commits back into patches and overlay'
 	@echo '  clean      remove the builds; distclean: the downloads too'
 	@echo
-	@echo '  DEVICES=$(DEVICES) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything) QEMU=$(QEMU)'
+	@echo '  DEVICES=$(DEVICES) VFS=$(VFS) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything) QEMU=$(QEMU)'
 	@echo '  KERNEL_SRC=, KERNEL_SRC_OLD=: kernel trees to use for TO and FROM'
 	@echo '  PCI_LIVEUPDATE_CACHE=$(CACHE)'
 

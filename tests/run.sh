@@ -11,39 +11,49 @@
 . "$ROOT/tests/vm/devices.sh"
 
 DEVICES=${DEVICES:-64}
+VFS=${VFS:-}
+
+# Without VFS=, a PF with VFs of which half are preserved.
+DEFAULT_VFS=32
 
 usage() {
 	cat <<-END
-	Usage: make run [DEVICES=64] [FROM=7.2] [TO=7.3]
+	Usage: make run [DEVICES=64] [VFS=N] [FROM=7.2] [TO=7.3]
 
 	  DEVICES  how many functions to preserve, 1 to $VM_MAX_DEVICES
+	  VFS      how many VFs to preserve as well, 0 to $VM_MAX_VFS, by default half of $DEFAULT_VFS
 	  FROM     the kernel that is running: 7.2 or 7.3
 	  TO       the kernel that takes over: 7.2 or 7.3
 	END
 }
 
 main() {
-	local dir kernel next initrd
+	local dir kernel next initrd vfs=${VFS:-$DEFAULT_VFS} vfs_step=1
 	local -a devices
 
 	init "$@"
 	if [[ ! $DEVICES =~ ^[1-9][0-9]*$ ]] || ((DEVICES > VM_MAX_DEVICES)); then
 		die "DEVICES=$DEVICES is not a number from 1 to $VM_MAX_DEVICES"
 	fi
+	if [[ ! $vfs =~ ^(0|[1-9][0-9]*)$ ]] || ((vfs > VM_MAX_VFS)); then
+		die "VFS=$VFS is not a number from 0 to $VM_MAX_VFS"
+	fi
+	[[ $VFS ]] || vfs_step=2
 	need_qemu
 
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$FROM" base)
 	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
 	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
-	dir=$CACHE/run/$FROM-$TO-$DEVICES
+	dir=$CACHE/run/$FROM-$TO-$DEVICES${VFS:+-$VFS}
 	lock "run-${dir##*/}"
 
-	mapfile -t devices < <(vm_hierarchy "$DEVICES")
-	# Starting QEMU takes a time that grows with the square of the devices.
+	mapfile -t devices < <(vm_hierarchy "$DEVICES"; vm_nvme_pfs "$vfs")
+	# Starting QEMU takes a time that grows with the square of the devices, and so
+	# does each change of the address space that a VF makes.
 	step "live update from $FROM to $TO" \
-		vm_boot "$dir" "$kernel" "$next" "$initrd" $((120 + DEVICES / 2)) \
-		"liveupdate=on scenario=update" "${devices[@]}"
-	"$ROOT/tests/vm/report.sh" "$dir" "$DEVICES"
+		vm_boot "$dir" "$kernel" "$next" "$initrd" $((120 + DEVICES / 2 + 2 * vfs)) \
+		"liveupdate=on scenario=update vfs_step=$vfs_step" "${devices[@]}"
+	"$ROOT/tests/vm/report.sh" "$dir" "$DEVICES" $((vfs / vfs_step))
 }
 
 main "$@"

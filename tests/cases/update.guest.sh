@@ -2,22 +2,21 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
-# A live update of all functions below bridges, in two sessions. Controllers run and
-# DMA is under way meanwhile: a reset would stop both. The functions may be in more
-# than one segment.
+# A live update of all functions below bridges, and of VFs if the machine has some, in
+# two sessions. Controllers run, and DMA and a read of a VF are under way meanwhile: a
+# reset would stop them. The functions may be in more than one segment.
 
 dma_edu() {
 	edus_below_bridges | tail -n 1
 }
 
 first() {
-	local all edus nvmes half bystanders
+	local all edus nvmes vfs half bystanders
 
 	all=$(below_bridges)
 	edus=$(edus_below_bridges)
 	nvmes=$(nvmes_below_bridges)
 	bystanders=$(on_root_bus)
-	half=$(($(count $all) / 2))
 
 	say "phase bind"
 	bind $all $bystanders
@@ -28,10 +27,13 @@ first() {
 	for nvme in $nvmes; do
 		check "controller $nvme comes up" nvme_start "$nvme"
 	done
+	start_vfs
+	vfs=$(kept_vfs)
 
 	say "phase preserve"
-	echo "$all" | head -n "$half" >/tmp/vm1
-	echo "$all" | tail -n +$((half + 1)) >/tmp/vm2
+	half=$(($(count $all $vfs) / 2))
+	printf '%s\n' $all $vfs | head -n "$half" >/tmp/vm1
+	printf '%s\n' $all $vfs | tail -n +$((half + 1)) >/tmp/vm2
 	for session in vm1 vm2; do
 		[ ! -s "/tmp/$session" ] ||
 			check "session $session is preserved" \
@@ -42,6 +44,8 @@ first() {
 	check_version outgoing
 	check_same "as many functions are in the record as were preserved" \
 		"$(records outgoing function | wc -l)" "$(count $all)"
+	check_same "as many VFs are in the record as were preserved" \
+		"$(records outgoing '^vf$' | wc -l)" "$(count $vfs)"
 	check_same "the record has functions of each segment" \
 		"$(segments outgoing)" "$(parameter segments 1)"
 	say "data functions $(count $all)"
@@ -49,6 +53,17 @@ first() {
 	say "phase load"
 	load_next
 	run_next_with_dma "$(dma_edu)"
+}
+
+# say_vfs: for the report.
+say_vfs() {
+	local pf
+
+	for pf in $(pfs); do
+		say "data pf $pf $(count $(vfs_of "$pf"))"
+	done
+	say "data found_vfs $(records incoming '^vf$' | wc -l)"
+	[ ! "$(kept_vfs)" ] || say_vf_registers second
 }
 
 # segments: the number of segments that have a preserved function.
@@ -66,11 +81,12 @@ check_version() {
 }
 
 second() {
-	local all edus nvmes bystanders devices held before size freed
+	local all edus nvmes vfs bystanders devices held before size freed
 
 	all=$(below_bridges)
 	edus=$(edus_below_bridges)
 	nvmes=$(nvmes_below_bridges)
+	vfs=$(kept_vfs)
 	bystanders=$(on_root_bus)
 	records incoming function >/tmp/functions
 
@@ -79,9 +95,13 @@ second() {
 	check_version incoming
 	say "data found $(wc -l </tmp/functions)"
 	check_same "no function is bound before user space binds it" \
-		"$(bound $all $bystanders)" 0
+		"$(bound $all $(pfs) $vfs $bystanders)" 0
 	check_same "the same functions are preserved at the same addresses" \
 		"$(cat /tmp/functions)" "$all"
+	check_same "the same VFs are preserved at the same addresses" \
+		"$(records incoming '^vf$')" "$vfs"
+	check_same "the PFs are preserved with them" "$(records incoming 'pf$')" "$(pfs)"
+	say_vfs
 	check_same "the record has functions of each segment still" \
 		"$(segments incoming)" "$(parameter segments 1)"
 	check_same "every device of the record is present" \
@@ -103,14 +123,15 @@ second() {
 	check "the memory has the data that the edu wrote during the kexec" [ ! -s /tmp/dma ] ||
 		sed 's/^/data failed /' /tmp/dma >&3
 	say "data dma $([ -s /tmp/dma ] && echo lost || echo arrived)"
+	check_vf_read
 
 	say "phase finish"
-	bind $all
+	bind $all $(pfs) $vfs
 	size=$(sed -n 's/^# incoming .* of \([0-9]*\) kB$/\1/p' "$RECORD")
 	before=$(mem_total)
 	for session in vm1 vm2; do
 		# A session without a function was never made.
-		[ "$session $(count $all)" = "vm1 1" ] ||
+		[ "$session $(count $all $vfs)" = "vm1 1" ] ||
 			check "session $session is finished" pci-liveupdate finish "$session"
 	done
 	freed=$(($(mem_total) - before))

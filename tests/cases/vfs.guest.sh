@@ -47,12 +47,19 @@ check_record() {
 }
 
 check_numvfs_is_busy() {
-	check "VFs cannot be disabled $1" write_is_busy "$(numvfs $(pfs))" 0
+	local pf
+
+	for pf in $(pfs); do
+		check "VFs of $pf cannot be disabled $1" write_is_busy "$(numvfs $pf)" 0
+	done
 }
 
 first() {
 	bind $(functions)
 	start_vfs
+	# VFs that are not to be preserved can do DMA as well.
+	enable_dma $(vfs_of $(pfs))
+	check_same "all VFs can do DMA" "$(bus_masters $(vfs_of $(pfs)))" "$(vfs_of $(pfs))"
 	preserve_all
 	check_record outgoing
 	check_numvfs_is_busy "while VFs are preserved"
@@ -60,27 +67,31 @@ first() {
 	run_next
 }
 
-# check_links PF: between the PF and its VFs, in both directions.
+# check_links: between each PF and its VFs, in both directions.
 check_links() {
-	local vf
+	local pf vf vfs
 
-	check_same "the PF has as many VFs as before" \
-		"$(count $(vfs_of "$1"))" "$(parameter vfs "")"
-	check_same "the PF says so" "$(cat "$(numvfs "$1")")" "$(parameter vfs "")"
-	for vf in $(vfs_of "$1"); do
-		check_same "VF $vf names its PF" \
-			"$(basename "$(readlink "$PCI/devices/$vf/physfn")")" "$1"
+	vfs=$(parameter vfs "")
+	for pf in $(pfs); do
+		check_same "PF $pf has as many VFs as before" "$(count $(vfs_of "$pf"))" "$vfs"
+		check_same "PF $pf says so" "$(cat "$(numvfs "$pf")")" "$vfs"
+		for vf in $(vfs_of "$pf"); do
+			check_same "VF $vf names its PF" \
+				"$(basename "$(readlink "$PCI/devices/$vf/physfn")")" "$pf"
+		done
 	done
 }
 
 remove_and_rescan() {
-	local kept
+	local kept pf absent
 
 	kept=$(kept_vfs)
-	echo 1 >"$PCI/devices/$(pfs)/remove"
+	absent=$(count $kept $(pfs))
+	for pf in $(pfs); do
+		echo 1 >"$PCI/devices/$pf/remove"
+	done
 	check_same "VFs go with their PF" "$(kept_vfs)" ""
-	check_same "the PF and its VFs stay in the record" \
-		"$(absent)" $(($(count $kept) + 1))
+	check_same "the PF and its VFs stay in the record" "$(absent)" "$absent"
 	echo 1 >"$PCI/rescan"
 	check_same "VFs come back with their PF" "$(kept_vfs)" "$kept"
 }
@@ -90,7 +101,7 @@ finish_all() {
 	check_numvfs_is_busy "while a session is not finished"
 	check "the other session is finished" pci-liveupdate finish vm2
 	if owned; then
-		check_same "the PF outlives its VFs in the record" \
+		check_same "a PF outlives its VFs in the record" \
 			"$(records incoming 'pf$')" "$(pfs)"
 		check_numvfs_is_busy "while the PF is not finished"
 		check "the session of the PF is finished" pci-liveupdate finish vm3
@@ -99,36 +110,38 @@ finish_all() {
 }
 
 second() {
-	local pf kept others
+	local pfs kept others pf
 
-	pf=$(pfs)
+	pfs=$(pfs)
 	kept=$(kept_vfs)
-	others=$(vfs_of $pf | grep -vxF "$kept")
+	others=$(vfs_of $pfs | grep -vxF "$kept")
 
 	say_records incoming
 	check_record incoming
 	check_same "every device of the record is present" "$(absent)" 0
-	check_links $pf
-	check_same "no preserved function is bound" "$(bound $pf $kept $(functions))" 0
+	check_links
+	check_same "no preserved function is bound" "$(bound $pfs $kept $(functions))" 0
 	check_same "preserved VFs can do DMA" "$(bus_masters $kept)" "$kept"
 	check_same "VFs that are not preserved cannot" "$(bus_masters $others)" ""
 	if [ "$(parameter remove no)" = yes ]; then
 		remove_and_rescan
 		check_record incoming
-		check_links $pf
+		check_links
 		check_same "nothing is absent after the rescan" "$(absent)" 0
-		check_same "no preserved function is bound still" "$(bound $pf $kept)" 0
+		check_same "no preserved function is bound still" "$(bound $pfs $kept)" 0
 	fi
 
 	say_vf_registers second
 	check_vf_read
-	bind $pf $kept $(functions)
+	bind $pfs $kept $(functions)
 	check_numvfs_is_busy "before VFs are finished"
 	check_same "refused writes and drivers leave all VFs" "$(kept_vfs)" "$kept"
 	finish_all
 	check "finished VF $(io_vf) takes new commands" nvme-vf again "$(io_vf)"
 
-	echo 0 >"$(numvfs $pf)"
-	check_same "VFs can be disabled in the end" "$(vfs_of $pf)" ""
-	check "VFs can be enabled again" enable_vfs $pf
+	for pf in $pfs; do
+		echo 0 >"$(numvfs $pf)"
+		check_same "VFs can be disabled in the end" "$(vfs_of $pf)" ""
+		check "VFs can be enabled again" enable_vfs $pf
+	done
 }

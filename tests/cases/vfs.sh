@@ -4,22 +4,31 @@
 # Live updates of VFs and of their PF. A read on a VF is in flight during the kexec.
 
 vfs_tests() {
-	run vfs-7.2-to-7.3 vfs_test 7.2-base 7.3-base
-	run_similar vfs-7.3-to-7.2 vfs_test 7.3-base 7.2-base
-	run vfs-pf-preserved vfs_test 7.3-base 7.3-base owned=yes
-	run vfs-removed vfs_test 7.3-base 7.3-base remove=yes
+	run vfs-7.2-to-7.3 vfs_test 7.2-base 7.3-base one_pf vfs=8
+	run_similar vfs-7.3-to-7.2 vfs_test 7.3-base 7.2-base one_pf vfs=8
+	run vfs-pf-preserved vfs_test 7.3-base 7.3-base one_pf vfs=8 owned=yes
+	run vfs-removed vfs_test 7.3-base 7.3-base one_pf vfs=8 remove=yes
+	run vfs-two-pfs vfs_test 7.3-base 7.3-base two_pfs vfs=3
 }
 
-# vfs_test DIR FROM TO [WORD...]: half of the VFs are preserved. The PF could have
-# two more VFs.
+# vfs_test DIR FROM TO DEVICES [WORD...]: half of the VFs are preserved.
 vfs_test() {
-	local dir=$1 from=$2 to=$3
-	shift 3
+	local dir=$1 from=$2 to=$3 devices=$4
+	shift 4
 
-	live_update "$dir" "$from" "$to" 8 vfs --qemu=vfs_devices vfs=8 vfs_step=2 "$@" || return
+	live_update "$dir" "$from" "$to" 8 vfs "--qemu=$devices" vfs_step=2 "$@" || return
 	vf_registers_are_kept "$dir"
 }
 
-vfs_devices() {
+# It could have two more VFs.
+one_pf() {
 	vm_nvme_pf 1 10
+}
+
+# One device with two PFs. A VF of QEMU's nvme is at the function after its PF or the
+# last VF, so VFs of two PFs cannot interleave. Below a port with ARI the second PF would
+# not be found.
+two_pfs() {
+	vm_nvme_sriov pf1 pcie.0 1b.0 3
+	vm_nvme_sriov pf2 pcie.0 1b.4 3
 }

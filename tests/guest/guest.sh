@@ -400,8 +400,7 @@ enable_vfs() {
 }
 
 # start_vfs: bind PFs, enable their VFs, and bind the VFs to preserve. The controllers
-# of these run, and one has a read in flight, in a memfd that is preserved. VFs that
-# are not to be preserved can do DMA as well.
+# of these run, and one has a read in flight, in a memfd that is preserved.
 start_vfs() {
 	local pf kept io
 
@@ -413,7 +412,7 @@ start_vfs() {
 	[ "$kept" ] || return 0
 	io=$(io_vf)
 	bind $kept
-	enable_dma $(vfs_of $(pfs))
+	enable_dma $kept
 	[ "$kept" = "$io" ] ||
 		check "controllers of VFs come up" nvme-vf enable $(echo "$kept" | grep -vx "$io")
 	check "a read is in flight on VF $io" nvme-vf start "$io"

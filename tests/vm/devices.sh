@@ -79,17 +79,22 @@ vm_held_drive() {
 		"if=none,id=$1,driver=null-co,size=1M,read-zeroes=on,throttling.bps-read=1"
 }
 
-# vm_nvme_pf NUMBER VFS: an nvme controller pfNUMBER that can have VFS VFs, at most
-# 127, below a root port of its own. A VF needs two queues and an interrupt. The BIOS
-# does not count the BARs of the VFs.
-vm_nvme_pf() {
-	local name=pf$1 vfs=$2
+# vm_nvme_sriov NAME BUS SLOT.FUNCTION VFS: an nvme controller that can have VFS VFs, at
+# most 127. A VF needs two queues and an interrupt.
+vm_nvme_sriov() {
+	local name=$1 bus=$2 addr=$3 vfs=$4
 
-	vm_root_port "rp$name" $((13 + $1)) mem-reserve=4M
 	vm_held_drive "$name.drive"
 	vm_device "nvme-subsys,id=$name.subsys" \
-		"nvme,id=$name,serial=$name,subsys=$name.subsys,bus=rp$name,sriov_max_vfs=$vfs,sriov_vq_flexible=$((2 * vfs)),sriov_vi_flexible=$vfs,max_ioqpairs=$((2 * vfs + 2)),msix_qsize=$((vfs + 1))" \
+		"nvme,id=$name,serial=$name,subsys=$name.subsys,bus=$bus,addr=$addr,multifunction=on,sriov_max_vfs=$vfs,sriov_vq_flexible=$((2 * vfs)),sriov_vi_flexible=$vfs,max_ioqpairs=$((2 * vfs + 2)),msix_qsize=$((vfs + 1))" \
 		"nvme-ns,drive=$name.drive,bus=$name,nsid=1"
+}
+
+# vm_nvme_pf NUMBER VFS: the controller pfNUMBER below a root port of its own. The BIOS
+# does not count the BARs of the VFs.
+vm_nvme_pf() {
+	vm_root_port "rp$1.pf" $((13 + $1)) mem-reserve=4M
+	vm_nvme_sriov "pf$1" "rp$1.pf" 0.0 "$2"
 }
 
 # VFs of a PF, and of the four PFs that vm_nvme_pfs() adds.

@@ -8,16 +8,32 @@
 
 usage() {
 	cat <<-END
-	Usage: ${0##*/} FOLDER FUNCTIONS
+	Usage: ${0##*/} FOLDER FUNCTIONS VFS
 
-	FOLDER has the logs of vm_boot() for the scenario "update", and FUNCTIONS is the
-	number of functions to preserve.
+	FOLDER has the logs of vm_boot() for the scenario "update". FUNCTIONS and VFS are
+	the numbers of functions and of VFs to preserve.
 	END
 }
 
 # guest_value SIDE KEY: the last value that the guest sent with "data KEY".
 guest_value() {
 	sed -n "s/^[^ ]* data $2 //p" "$1" | tail -n 1
+}
+
+# vf_controllers SIDE: the number of VFs whose controllers have the same registers in
+# both kernels.
+vf_controllers() {
+	awk '
+	$2 == "data" && $3 == "registers" {
+		which = $4
+		$1 = $4 = ""
+		if (which == "first")
+			before[$0]
+		else if ($0 in before)
+			n++
+	}
+	END { print n + 0 }
+	' "$1"
 }
 
 # phases SIDE
@@ -40,8 +56,8 @@ phases() {
 	' "$1"
 }
 
-# hierarchy SIDE: the preserved devices as a tree, with the functions of a slot in one
-# line. A bus is SEGMENT:BUS.
+# hierarchy SIDE: the preserved devices as a tree, with the functions of a slot and the
+# VFs of a PF in one line. A bus is SEGMENT:BUS.
 hierarchy() {
 	awk '
 	$2 == "data" && $3 == "record" && $4 == "incoming" {
@@ -50,6 +66,7 @@ hierarchy() {
 	$2 == "data" && $3 == "bridge" && $4 == "incoming" {
 		below[$5] = sprintf("%s:%02x", segment($5), $6)
 	}
+	$2 == "data" && $3 == "pf" { vfs[$4] = $5 }
 	function segment(address) { sub(/:.*/, "", address); return address }
 	function bus(address) { sub(/:[^:]*$/, "", address); return address }
 	function slot(address) { return substr(address, 1, length(address) - 2) }
@@ -62,6 +79,13 @@ hierarchy() {
 				printf "%s%s  [%s] bridge to bus %s\n", indent,
 					address, id[address], substr(below[address], length(segment(address)) + 2)
 				show(below[address], indent "   ")
+				continue
+			}
+			if (kind[address] ~ /pf$/) {
+				for (many = 0; kind[order[i + 1]] == "vf"; i++)
+					many += state[order[i + 1]] == "present"
+				printf "%s%s  PF, %d of %d VFs preserved\n", indent,
+					address, many, vfs[address]
 				continue
 			}
 			many = edus = nvmes = 0
@@ -90,10 +114,10 @@ hierarchy() {
 }
 
 main() {
-	local dir=${1:-} functions=${2:-} side ok bad found dma verdict=PASS
+	local dir=${1:-} functions=${2:-} vfs=${3:-} side ok bad found found_vfs dma vf_read verdict=PASS
 	local -a edus nvmes
 
-	[[ $# == 2 ]] || { usage; exit 1; }
+	[[ $# == 3 ]] || { usage; exit 1; }
 	init "$@"
 	side=$dir/side
 	ok=$(grep -c '^[^ ]* ok ' "$side" || true)
@@ -106,6 +130,8 @@ main() {
 	nvmes[0]=${nvmes[0]:-0}
 	nvmes[1]=${nvmes[1]:-0}
 	dma=$(guest_value "$side" dma)
+	found_vfs=$(guest_value "$side" found_vfs)
+	vf_read=$(guest_value "$side" vf_read)
 
 	printf '\nPCI live update: Linux %s to %s\n\n' \
 		"$(guest_value "$side" 'release first')" \
@@ -117,6 +143,11 @@ main() {
 	printf '  edu registers kept       %s of %s\n' "${edus[1]}" "${edus[0]}"
 	printf '  nvme controllers running %s of %s\n' "${nvmes[1]}" "${nvmes[0]}"
 	printf '  DMA during the kexec     %s\n' "${dma:-unknown}"
+	if ((vfs)); then
+		printf '  VFs preserved            %s of %s\n' "${found_vfs:-0}" "$vfs"
+		printf '  VF controllers running   %s of %s\n' "$(vf_controllers "$side")" "$vfs"
+		printf '  read in flight on a VF   %s\n' "${vf_read:-unknown}"
+	fi
 	printf '  checks in the guest      %d of %d\n' "$ok" $((ok + bad))
 	grep ' not ok \| data failed ' "$side" | sed 's/^[^ ]* /    /' || true
 
@@ -132,8 +163,13 @@ main() {
 		! grep -q ' end second$' "$side"; then
 		verdict=FAIL
 	fi
-	printf '\n%s: %s of %s functions are preserved and finished. Logs: %s\n' \
-		"$verdict" "${found:-0}" "$functions" "$dir"
+	if ((vfs)) && [[ $found_vfs != "$vfs" || $vf_read != completed ||
+		$(vf_controllers "$side") != "$vfs" ]]; then
+		verdict=FAIL
+	fi
+	printf '\n%s: %s of %s functions%s are preserved and finished. Logs: %s\n' \
+		"$verdict" "${found:-0}" "$functions" \
+		"$( ((!vfs)) || printf ' and %s of %s VFs' "${found_vfs:-0}" "$vfs")" "$dir"
 	[[ $verdict == PASS ]]
 }
 
