@@ -196,6 +196,23 @@ static int __init scan_segment(u32 domain, unsigned int nr_functions)
 	return 0;
 }
 
+static unsigned int wanted_segments __initdata;
+static unsigned int wanted_functions __initdata;
+
+static int __init scan_all(void)
+{
+	unsigned int nr = wanted_segments;
+	int err = 0;
+
+	for (unsigned int i = 0; i < nr && !err; i++)
+		err = scan_segment(HOSTS_FIRST_DOMAIN + i,
+				   wanted_functions / nr +
+				   (i < wanted_functions % nr));
+
+	pci_liveupdate_hosts.nr_segments = nr;
+	return err;
+}
+
 static long free_kb(void)
 {
 	struct sysinfo info;
@@ -204,48 +221,37 @@ static long free_kb(void)
 	return info.freeram * (PAGE_SIZE / 1024);
 }
 
-static int __init scan_all(struct pci_liveupdate_hosts *hosts,
-			   unsigned int nr_segments, unsigned int nr_functions)
-{
-	long free = free_kb();
-	u64 start = ktime_get_ns();
-	int err = 0;
-
-	for (unsigned int i = 0; i < nr_segments && !err; i++)
-		err = scan_segment(HOSTS_FIRST_DOMAIN + i,
-				   nr_functions / nr_segments +
-				   (i < nr_functions % nr_segments));
-
-	hosts->enumerate_ns = ktime_get_ns() - start;
-	hosts->enumerate_kb = free - free_kb();
-	hosts->nr_segments = nr_segments;
-	return err;
-}
-
-/*
+/**
+ * pci_liveupdate_scan_quietly - Enumerate test hosts without lines on the console.
+ * @scan: Enumerates them.
+ * @ns: Set to the time that this takes.
+ * @kb: Set to the memory that this takes.
+ *
  * The PCI core prints a line for each device. On a serial console these lines would
  * take longer than the enumeration, so keep them in the log only. The console level
  * applies when a line is printed.
+ *
+ * Context: Process context. May sleep.
+ * Return: The return value of @scan.
  */
-static int __init scan_quietly(struct pci_liveupdate_hosts *hosts,
-			       unsigned int nr_segments,
-			       unsigned int nr_functions)
+int __init pci_liveupdate_scan_quietly(int (*scan)(void), u64 *ns, long *kb)
 {
 	int level = console_loglevel;
 	int err;
 
 	pr_flush(1000, true);
 	console_loglevel = CONSOLE_LOGLEVEL_QUIET;
-	err = scan_all(hosts, nr_segments, nr_functions);
+	*kb = free_kb();
+	*ns = ktime_get_ns();
+	err = scan();
+	*ns = ktime_get_ns() - *ns;
+	*kb -= free_kb();
 	pr_flush(1000, true);
 	console_loglevel = level;
 	return err;
 }
 
 /* Parameters */
-
-static unsigned int wanted_segments __initdata;
-static unsigned int wanted_functions __initdata;
 
 static int __init hosts_param(char *value)
 {
@@ -297,7 +303,8 @@ static int __init hosts_init(void)
 	if (err)
 		return err;
 
-	err = scan_quietly(hosts, wanted_segments, wanted_functions);
+	err = pci_liveupdate_scan_quietly(scan_all, &hosts->enumerate_ns,
+					  &hosts->enumerate_kb);
 	if (err || hosts->nr_functions != wanted_functions) {
 		pr_err("%u of %u functions enumerated: %pe\n",
 		       hosts->nr_functions, wanted_functions, ERR_PTR(err));
