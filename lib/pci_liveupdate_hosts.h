@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 struct pci_dev;
+struct seq_file;
 
 /**
  * struct pci_liveupdate_hosts - The devices below the test hosts.
@@ -31,5 +32,13 @@ struct pci_liveupdate_hosts {
 };
 
 extern struct pci_liveupdate_hosts pci_liveupdate_hosts;
+
+int pci_liveupdate_scan_quietly(int (*scan)(void), u64 *ns, long *kb);
+
+bool pci_liveupdate_hosts_have_sriov(void);
+struct pci_dev *pci_liveupdate_hosts_next_vf(struct pci_dev *from);
+unsigned int pci_liveupdate_hosts_nr_vfs(void);
+void pci_liveupdate_hosts_mark_vfs(void);
+void pci_liveupdate_hosts_report_sriov(struct seq_file *m);
 
 #endif /* _LIB_PCI_LIVEUPDATE_HOSTS_H */
