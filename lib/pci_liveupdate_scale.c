@@ -6,12 +6,17 @@
 /**
  * DOC: PCI live update at scale
  *
- * One file represents all functions of the test hosts: LUO preserves and finishes
- * all functions with this file. This separates the cost of the calls of the PCI
- * core from the cost of LUO for each file. In /sys/kernel/debug/pci_liveupdate_scale:
+ * One file represents the functions of the test hosts, with a share of the VFs:
+ * LUO preserves and finishes these functions with this file. This separates the
+ * cost of the calls of the PCI core from the cost of LUO for each file. In
+ * /sys/kernel/debug/pci_liveupdate_scale:
  *
  * all
  *   This file.
+ * vfs_percent
+ *   The share of the VFs, spread evenly.
+ * start_vfs
+ *   Writing to it makes all VFs bus masters, as their owners would.
  * threads
  *   The number of threads that make the calls. With several threads, one thread
  *   handles the first half of the functions and all threads handle the second
@@ -37,11 +42,15 @@
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/liveupdate.h>
+#include <linux/lockdep.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 #include <linux/seq_file.h>
+#include <linux/vmalloc.h>
 
 #include "../drivers/pci/pci.h"
 #include "pci_liveupdate_hosts.h"
@@ -76,9 +85,67 @@ static struct scale_cost costs[NR_CALLS][2];
 static u64 hooks_ns;
 static u64 uevents_ns;
 static u32 scale_threads = 1;
+static u32 scale_vfs_percent = 100;
 
-/* Serializes readers of the check file. */
+/* Protects the targets. */
 static DEFINE_MUTEX(scale_lock);
+
+/* The functions that the file represents; referenced. */
+static struct pci_dev **targets;
+static unsigned int nr_targets;
+
+/* Targets */
+
+static void drop_targets(void)
+{
+	lockdep_assert_held(&scale_lock);
+
+	while (nr_targets)
+		pci_dev_put(targets[--nr_targets]);
+	vfree(targets);
+	targets = NULL;
+}
+
+/* Check if the @nr-th VF belongs to the share. */
+static bool is_in_share(u64 nr)
+{
+	u64 percent = min(READ_ONCE(scale_vfs_percent), 100U);
+
+	return div_u64((nr + 1) * percent, 100) != div_u64(nr * percent, 100);
+}
+
+/*
+ * Collect the functions without VFs, and VFs: those that the previous kernel
+ * preserved if @incoming, otherwise those to preserve for the next kernel.
+ */
+static int collect_targets(bool incoming)
+{
+	struct pci_liveupdate_hosts *hosts = &pci_liveupdate_hosts;
+	unsigned int max = pci_liveupdate_hosts_nr_vfs(), nr = 0;
+	struct pci_dev *vf = NULL;
+
+	lockdep_assert_held(&scale_lock);
+
+	drop_targets();
+	if (!hosts->nr_functions && !max)
+		return 0;
+
+	targets = vcalloc(hosts->nr_functions + max, sizeof(*targets));
+	if (!targets)
+		return -ENOMEM;
+
+	for (unsigned int i = 0; i < hosts->nr_functions; i++)
+		targets[nr_targets++] = pci_dev_get(hosts->functions[i]);
+
+	while (nr < max && (vf = pci_liveupdate_hosts_next_vf(vf))) {
+		if (incoming ? pci_liveupdate_incoming_is_preserved(vf) :
+			       is_in_share(nr))
+			targets[nr_targets++] = pci_dev_get(vf);
+		nr++;
+	}
+	pci_dev_put(vf);
+	return 0;
+}
 
 /* Making calls */
 
@@ -123,7 +190,7 @@ struct scale_work {
 static void do_work(struct scale_work *work)
 {
 	for (unsigned int i = work->first; i < work->last; i += work->step) {
-		int err = make_call(work->call, pci_liveupdate_hosts.functions[i]);
+		int err = make_call(work->call, targets[i]);
 
 		if (err && !work->err)
 			work->err = err;
@@ -205,8 +272,10 @@ static int run(enum scale_call call, unsigned int first, unsigned int last,
 static int run_all(enum scale_call call)
 {
 	unsigned int threads = READ_ONCE(scale_threads);
-	unsigned int nr = pci_liveupdate_hosts.nr_functions;
+	unsigned int nr = nr_targets;
 	int err, err_many;
+
+	lockdep_assert_held(&scale_lock);
 
 	if (!threads || threads > SCALE_MAX_THREADS) {
 		pr_err("%u threads asked for, 1 to %d are possible\n", threads,
@@ -237,8 +306,8 @@ static bool scale_can_preserve(struct liveupdate_file_handler *handler,
 /* After an error only some functions are preserved. */
 static void unpreserve_some(void)
 {
-	for (unsigned int i = 0; i < pci_liveupdate_hosts.nr_functions; i++) {
-		struct pci_dev *dev = pci_liveupdate_hosts.functions[i];
+	for (unsigned int i = 0; i < nr_targets; i++) {
+		struct pci_dev *dev = targets[i];
 
 		if (test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags))
 			pci_liveupdate_outgoing_unpreserve(dev);
@@ -247,29 +316,40 @@ static void unpreserve_some(void)
 
 static int scale_preserve(struct liveupdate_file_op_args *args)
 {
-	int err = run_all(CALL_PRESERVE);
+	int err;
 
+	guard(mutex)(&scale_lock);
+
+	err = collect_targets(false);
+	if (err)
+		return err;
+
+	err = run_all(CALL_PRESERVE);
 	if (err) {
 		unpreserve_some();
 		return err;
 	}
 
-	args->serialized_data = pci_liveupdate_hosts.nr_functions;
+	args->serialized_data = nr_targets;
 	return 0;
 }
 
 static void scale_unpreserve(struct liveupdate_file_op_args *args)
 {
+	guard(mutex)(&scale_lock);
+
 	run_all(CALL_UNPRESERVE);
+	/* Don't keep VFs that may be removed now. */
+	collect_targets(true);
 }
 
 static int scale_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct file *file;
 
-	if (args->serialized_data != pci_liveupdate_hosts.nr_functions) {
-		pr_err("%llu functions were preserved and there are %u: give both kernels the same pci_liveupdate_hosts=\n",
-		       args->serialized_data, pci_liveupdate_hosts.nr_functions);
+	if (args->serialized_data != READ_ONCE(nr_targets)) {
+		pr_err("%llu functions were preserved and there are %u: give both kernels the same test hosts\n",
+		       args->serialized_data, READ_ONCE(nr_targets));
 		return -ENODEV;
 	}
 
@@ -287,12 +367,11 @@ static int scale_retrieve(struct liveupdate_file_op_args *args)
  */
 static void finish_with_uevents(void)
 {
-	struct pci_liveupdate_hosts *hosts = &pci_liveupdate_hosts;
 	char *envp[] = { "PCI_LIVEUPDATE=finished", NULL };
 	u64 finish_ns = 0, start, between;
 
-	for (unsigned int i = 0; i < hosts->nr_functions; i++) {
-		struct pci_dev *dev = hosts->functions[i];
+	for (unsigned int i = 0; i < nr_targets; i++) {
+		struct pci_dev *dev = targets[i];
 
 		start = ktime_get_ns();
 		pci_liveupdate_incoming_finish(dev);
@@ -303,7 +382,7 @@ static void finish_with_uevents(void)
 	}
 
 	costs[CALL_FINISH][0] = (struct scale_cost) {
-		1, hosts->nr_functions, finish_ns,
+		1, nr_targets, finish_ns,
 	};
 }
 
@@ -317,10 +396,14 @@ static void scale_finish(struct liveupdate_file_op_args *args)
 	if (args->retrieve_status <= 0)
 		return;
 
+	guard(mutex)(&scale_lock);
+
 	if (READ_ONCE(scale_threads) == 1)
 		finish_with_uevents();
 	else
 		run_all(CALL_FINISH);
+	/* As after unpreserving */
+	collect_targets(true);
 }
 
 static const struct liveupdate_file_ops scale_file_ops = {
@@ -393,7 +476,7 @@ static int check_show(struct seq_file *m, void *v)
 		return err;
 
 	seq_printf(m, "preserved_functions %u\n",
-		   count_preserved(hosts->functions, hosts->nr_functions));
+		   count_preserved(targets, nr_targets));
 	seq_printf(m, "preserved_bridges %u\n",
 		   count_preserved(hosts->bridges, hosts->nr_bridges));
 	return 0;
@@ -411,6 +494,7 @@ static int report_show(struct seq_file *m, void *v)
 	seq_printf(m, "enumerate_kb %ld\n", hosts->enumerate_kb);
 	seq_printf(m, "hooks_ns %llu\n", hooks_ns);
 	seq_printf(m, "uevents_ns %llu\n", uevents_ns);
+	pci_liveupdate_hosts_report_sriov(m);
 	for (enum scale_call call = 0; call < NR_CALLS; call++) {
 		for (int i = 0; i < ARRAY_SIZE(costs[call]); i++) {
 			struct scale_cost *cost = &costs[call][i];
@@ -425,6 +509,16 @@ static int report_show(struct seq_file *m, void *v)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(report);
+
+static int start_vfs_set(void *data, u64 val)
+{
+	struct pci_dev *vf = NULL;
+
+	while ((vf = pci_liveupdate_hosts_next_vf(vf)))
+		pci_set_master(vf);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(start_vfs_fops, NULL, start_vfs_set, "%llu\n");
 
 static int __init scale_register_handler(void)
 {
@@ -446,10 +540,17 @@ static int __init scale_init(void)
 	struct dentry *dir;
 	int err;
 
-	if (!pci_liveupdate_hosts.nr_functions || !liveupdate_enabled())
+	if ((!pci_liveupdate_hosts.nr_functions && !pci_liveupdate_hosts_have_sriov()) ||
+	    !liveupdate_enabled())
 		return 0;
 
+	pci_liveupdate_hosts_mark_vfs();
 	measure_hooks();
+	scoped_guard(mutex, &scale_lock)
+		err = collect_targets(true);
+	if (err)
+		return err;
+
 	err = scale_register_handler();
 	if (err)
 		return err;
@@ -458,6 +559,8 @@ static int __init scale_init(void)
 	/* Its file operations distinguish this file from others. */
 	debugfs_create_file_unsafe("all", 0600, dir, NULL, &all_fops);
 	debugfs_create_u32("threads", 0600, dir, &scale_threads);
+	debugfs_create_u32("vfs_percent", 0600, dir, &scale_vfs_percent);
+	debugfs_create_file_unsafe("start_vfs", 0200, dir, NULL, &start_vfs_fops);
 	debugfs_create_file("check", 0400, dir, NULL, &check_fops);
 	debugfs_create_file("report", 0400, dir, NULL, &report_fops);
 	return 0;
