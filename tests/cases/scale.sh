@@ -10,6 +10,10 @@ SCALE_SEGMENTS=${VM_SEGMENTS:-16}
 scale_tests() {
 	run scale scale_test 7.2-base 7.3-base 1024 one
 	run scale-files scale_test 7.3-base 7.3-base 1024 each
+	run scale-sriov sriov_scale_test 7.2-base 7.3-base 4,127 50
+	run scale-sriov-buses sriov_scale_test 7.3-base 7.3-base 2,300 100
+	run_similar scale-sriov-stride sriov_scale_test 7.3-base 7.3-base 2,100,2,3 10
+	run_similar scale-sriov-nothing sriov_scale_test 7.3-base 7.3-base 4,127 0
 }
 
 # scale_test DIR FROM TO FUNCTIONS FILES [OPTION...] [WORD...]: all functions in one
@@ -20,6 +24,17 @@ scale_test() {
 
 	live_update "$dir" "$from" "$to" 8 scale \
 		"pci_liveupdate_hosts=$SCALE_SEGMENTS,$functions" "files=$files" "$@" || return
+	console_is_quiet "$dir/console"
+}
+
+# sriov_scale_test DIR FROM TO PFS,VFS[,OFFSET,STRIDE] PERCENT [OPTION...] [WORD...]:
+# PERCENT of the VFs of the test host with SR-IOV, in one file.
+sriov_scale_test() {
+	local dir=$1 from=$2 to=$3 host=$4 percent=$5
+	shift 5
+
+	live_update "$dir" "$from" "$to" 8 scale_sriov "pci_liveupdate_sriov=$host" \
+		"percent=$percent" "$@" || return
 	console_is_quiet "$dir/console"
 }
 
