@@ -189,6 +189,7 @@ void pci_liveupdate_end_vfs(struct pci_dev *dev);
 int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos);
 void pci_liveupdate_adopt_vfs(struct pci_dev *dev);
 void pci_liveupdate_read_vf_caps(struct pci_dev *vf);
+bool pci_liveupdate_get_vf_header(struct pci_dev *vf, int i, u32 *dword);
 bool pci_liveupdate_find_vf_cap(struct pci_dev *vf, int cap, u8 *pos);
 bool pci_liveupdate_find_vf_ext_cap(struct pci_dev *vf, int cap, u16 *pos);
 #else
@@ -212,6 +213,12 @@ static inline int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
 
 static inline void pci_liveupdate_adopt_vfs(struct pci_dev *dev) { }
 static inline void pci_liveupdate_read_vf_caps(struct pci_dev *vf) { }
+
+static inline bool pci_liveupdate_get_vf_header(struct pci_dev *vf, int i,
+						u32 *dword)
+{
+	return false;
+}
 
 static inline bool pci_liveupdate_find_vf_cap(struct pci_dev *vf, int cap,
 					      u8 *pos)

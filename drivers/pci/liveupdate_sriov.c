@@ -25,14 +25,15 @@
  * before a driver can bind to the PF. VFs that were not preserved exist as well, since
  * VF Enable stays set: they lose bus mastering, and keep the rest of their state.
  *
- * All VFs of a PF have the same capabilities at the same offsets, so those of VF 0 are
- * looked up for all.
+ * All VFs of a PF have the same capabilities at the same offsets, and the same header
+ * except for Command and Status. Those of VF 0 are read for all.
  */
 
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
 #define dev_fmt(fmt) "liveupdate: " fmt
 
 #include <linux/align.h>
+#include <linux/array_size.h>
 #include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -48,6 +49,7 @@
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/wordpart.h>
 
 #include "pci.h"
@@ -659,7 +661,7 @@ static void sriov_read_ext_caps(struct pci_dev *vf, u16 *caps)
 }
 
 /**
- * pci_liveupdate_read_vf_caps - Look up the capabilities of all VFs of a PF.
+ * pci_liveupdate_read_vf_caps - Read the header and capabilities of all VFs of a PF.
  * @vf: VF 0.
  *
  * Does nothing unless pci_liveupdate_adopt_vfs() creates the VF.
@@ -673,9 +675,36 @@ void pci_liveupdate_read_vf_caps(struct pci_dev *vf)
 	if (!pci_liveupdate_creates_vf(vf))
 		return;
 
+	for (int i = 0; i < ARRAY_SIZE(state->header); i++)
+		pci_read_config_dword(vf, 4 * i, &state->header[i]);
+	memset(state->caps, 0, sizeof(state->caps));
+	memset(state->ext_caps, 0, sizeof(state->ext_caps));
 	sriov_read_std_caps(vf, state->caps);
 	sriov_read_ext_caps(vf, state->ext_caps);
 	WRITE_ONCE(state->has_caps, true);
+}
+
+/**
+ * pci_liveupdate_get_vf_header - Get a part of the header of a VF without reading it.
+ * @vf: A VF.
+ * @i: Number of the dword in the header, 0 to 15.
+ * @dword: Set to its value.
+ *
+ * Everything but Command and Status is read-only and the same in all VFs (PCIe r6.0,
+ * sec 9.3.4.1), or assumed to be by pci_read_vf_config_common().
+ *
+ * Context: Any.
+ * Return: true if the value is known.
+ */
+bool pci_liveupdate_get_vf_header(struct pci_dev *vf, int i, u32 *dword)
+{
+	struct pci_liveupdate_sriov *state = &vf->physfn->sriov->liveupdate;
+
+	if (i == PCI_COMMAND / 4 || !READ_ONCE(state->has_caps))
+		return false;
+
+	*dword = state->header[i];
+	return true;
 }
 
 /**

@@ -40,7 +40,8 @@ struct pci_liveupdate_guard {
  * @incoming: Number of VFs preserved by the previous kernel, found or not.
  * @stopped:  pci_liveupdate_idle_pf() has cleared bus mastering of the PF.
  * @adopting: VFs of the previous kernel are being created.
- * @has_caps: @caps and @ext_caps are those of each VF.
+ * @has_caps: @header, @caps and @ext_caps are those of each VF.
+ * @header:   Configuration header; Command and Status may differ.
  * @caps:     Offset of the first capability by ID, or 0.
  * @ext_caps: Offset of the first extended capability by ID, or 0.
  */
@@ -50,6 +51,7 @@ struct pci_liveupdate_sriov {
 	bool stopped;
 	bool adopting;
 	bool has_caps;
+	u32 header[PCI_STD_HEADER_SIZEOF / 4];
 	u8 caps[PCI_CAP_ID_MAX + 1];
 	u16 ext_caps[PCI_EXT_CAP_ID_MAX + 1];
 };
