@@ -779,6 +779,11 @@ static int record_check_entry(const struct pci_ser *root,
 		return record_damaged(damage, -EBADMSG, "vendor", domain,
 			       entry->vendor, "other than 0 and", U16_MAX);
 
+	/* The flags decide which BARs the function may have. */
+	if (entry->flags & ~flags)
+		return record_damaged(damage, -EBADMSG, "flags", domain, entry->flags,
+			       "no bits but those of", flags);
+
 	for (int i = 0; i < PCI_SER_NR_BARS; i++) {
 		bool used = i < record_nr_bars(entry) ||
 			    (i == PCI_SER_ROM && !(entry->flags & PCI_SER_VF));
@@ -800,10 +805,6 @@ static int record_check_entry(const struct pci_ser *root,
 		return record_damaged(damage, -EBADMSG, "secondary and subordinate",
 			       domain, entry->secondary << 8 |
 			       entry->subordinate, "exactly", 0);
-
-	if (entry->flags & ~flags)
-		return record_damaged(damage, -EBADMSG, "flags", domain, entry->flags,
-			       "no bits but those of", flags);
 
 	if (entry->reserved)
 		return record_damaged(damage, -EBADMSG, "reserved", domain,
