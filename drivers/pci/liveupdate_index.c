@@ -527,7 +527,32 @@ bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
 	return true;
 }
 
-/* An older kernel can read the record again after the last PF is removed. */
+/* Free a leaf of an outgoing segment, if it is there. */
+static void segment_drop_leaf(struct pci_liveupdate_segment *seg, unsigned int n)
+{
+	if (!seg->buses[n])
+		return;
+
+	kho_unpreserve_free(phys_to_virt(seg->buses[n]));
+	seg->buses[n] = 0;
+}
+
+/*
+ * An older kernel can read the record again after the last PF is removed, but it
+ * refuses a record with leaves of PFs.
+ */
+static void index_forget_sriov(struct pci_liveupdate_index *index)
+{
+	struct pci_liveupdate_segment *seg;
+	unsigned long domain;
+
+	xa_for_each(&index->segments, domain, seg) {
+		for (int i = PCI_SER_BUSES; i < PCI_SER_LEAVES; i++)
+			segment_drop_leaf(seg, i);
+	}
+	index->ser->features &= ~PCI_SER_FEATURE_SRIOV;
+}
+
 static noinline void index_forget_pf(struct pci_liveupdate_index *index,
 				     const struct pci_liveupdate_slot *slot)
 {
@@ -535,7 +560,7 @@ static noinline void index_forget_pf(struct pci_liveupdate_index *index,
 
 	leaf = segment_leaf(slot->segment, BDF_BUS(slot->bdf));
 	if (leaf[BDF_DEVFN(slot->bdf)].flags & PCI_SER_PF && !--index->nr_pfs)
-		index->ser->features &= ~PCI_SER_FEATURE_SRIOV;
+		index_forget_sriov(index);
 }
 
 /**
@@ -543,7 +568,8 @@ static noinline void index_forget_pf(struct pci_liveupdate_index *index,
  * @index: An index.
  * @slot:  A function of @index; invalid after this call.
  *
- * Context: Any. The caller excludes all other users of @index.
+ * Context: Process context. May sleep. The caller excludes all other users of
+ *          @index.
  */
 void pci_liveupdate_index_remove(struct pci_liveupdate_index *index,
 				 const struct pci_liveupdate_slot *slot)
