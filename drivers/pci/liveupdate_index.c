@@ -186,18 +186,26 @@ static int segment_add_leaf(struct pci_liveupdate_segment *seg, unsigned int n)
 	return 0;
 }
 
+/* Free a leaf of an outgoing segment, if it is there. */
+static void segment_drop_leaf(struct pci_liveupdate_segment *seg, unsigned int n)
+{
+	if (!seg->buses[n])
+		return;
+
+	kho_unpreserve_free(phys_to_virt(seg->buses[n]));
+	seg->buses[n] = 0;
+}
+
 static void segment_free_outgoing(struct pci_liveupdate_segment *seg)
 {
-	for (int i = 0; i < PCI_SER_LEAVES; i++) {
-		if (seg->buses[i])
-			kho_unpreserve_free(phys_to_virt(seg->buses[i]));
-	}
+	for (int i = 0; i < PCI_SER_LEAVES; i++)
+		segment_drop_leaf(seg, i);
 	kho_unpreserve_free(seg->buses);
 	kho_unpreserve_free(seg->bitmap);
 	kfree(seg);
 }
 
-static struct pci_liveupdate_segment *segment_alloc_outgoing(u8 bus)
+static struct pci_liveupdate_segment *segment_alloc_outgoing(u8 bus, bool pf)
 {
 	struct pci_liveupdate_segment *seg;
 	int err;
@@ -219,13 +227,15 @@ static struct pci_liveupdate_segment *segment_alloc_outgoing(u8 bus)
 	}
 
 	err = segment_add_leaf(seg, bus);
-	if (err)
-		goto err_free_buses;
+	if (!err && pf)
+		err = segment_add_leaf(seg, sriov_leaf_number(bus));
+	if (err) {
+		segment_free_outgoing(seg);
+		return ERR_PTR(err);
+	}
 
 	return seg;
 
-err_free_buses:
-	kho_unpreserve_free(seg->buses);
 err_free_bitmap:
 	kho_unpreserve_free(seg->bitmap);
 err_free_segment:
@@ -234,16 +244,16 @@ err_free_segment:
 }
 
 /*
- * Allocate the leaf of the first bus together with the segment: a block set cannot
- * drop its last entry if a later allocation fails.
+ * Allocate the leaves of the first function together with the segment: a block set
+ * cannot drop its last entry if a later allocation fails.
  */
 static struct pci_liveupdate_segment *
-index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus)
+index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus, bool pf)
 {
 	struct pci_liveupdate_segment *seg;
 	int err;
 
-	seg = segment_alloc_outgoing(bus);
+	seg = segment_alloc_outgoing(bus, pf);
 	if (IS_ERR(seg))
 		return seg;
 
@@ -397,7 +407,7 @@ index_make_room(struct pci_liveupdate_index *index,
 	int err;
 
 	if (!seg) {
-		seg = index_add_segment(index, domain, bus);
+		seg = index_add_segment(index, domain, bus, false);
 		if (IS_ERR(seg))
 			return seg;
 	} else {
@@ -479,24 +489,32 @@ int pci_liveupdate_index_add_pf(struct pci_liveupdate_index *index,
 				const struct pci_function_ser *entry,
 				const struct pci_sriov_ser *sriov)
 {
-	struct pci_liveupdate_segment *seg;
-	struct pci_liveupdate_slot slot;
+	u32 domain = PCI_SER_KEY_DOMAIN(key);
 	u16 bdf = PCI_SER_KEY_BDF(key);
+	struct pci_liveupdate_segment *seg = index_segment(index, domain);
+	unsigned int n = sriov_leaf_number(BDF_BUS(bdf));
+	bool new_leaf;
 	int err;
 
-	err = pci_liveupdate_index_add(index, key, entry);
+	if (!seg) {
+		seg = index_add_segment(index, domain, BDF_BUS(bdf), true);
+		if (IS_ERR(seg))
+			return PTR_ERR(seg);
+	}
+
+	new_leaf = !seg->buses[n];
+	err = segment_add_leaf(seg, n);
 	if (err)
 		return err;
 
-	seg = index_segment(index, PCI_SER_KEY_DOMAIN(key));
-	index->nr_pfs++;
-	err = segment_add_leaf(seg, sriov_leaf_number(BDF_BUS(bdf)));
+	err = pci_liveupdate_index_add(index, key, entry);
 	if (err) {
-		slot = (struct pci_liveupdate_slot) { .segment = seg, .bdf = bdf };
-		pci_liveupdate_index_remove(index, &slot);
+		if (new_leaf)
+			segment_drop_leaf(seg, n);
 		return err;
 	}
 
+	index->nr_pfs++;
 	*segment_sriov(seg, bdf) = *sriov;
 	index->ser->features |= PCI_SER_FEATURE_SRIOV;
 	return 0;
@@ -525,16 +543,6 @@ bool pci_liveupdate_index_find(struct pci_liveupdate_index *index,
 	slot->segment = seg;
 	slot->bdf = bdf;
 	return true;
-}
-
-/* Free a leaf of an outgoing segment, if it is there. */
-static void segment_drop_leaf(struct pci_liveupdate_segment *seg, unsigned int n)
-{
-	if (!seg->buses[n])
-		return;
-
-	kho_unpreserve_free(phys_to_virt(seg->buses[n]));
-	seg->buses[n] = 0;
 }
 
 /*
