@@ -525,7 +525,7 @@ static int pci_liveupdate_add_with_devices_above(struct pci_dev *dev)
  * @flag: PCI_DEV_LIVEUPDATE_OUTGOING or PCI_DEV_LIVEUPDATE_INCOMING, for that side.
  *
  * Context: The caller holds pci_liveupdate_lock.
- * Return: true if @dev is a PF with preserved VFs and nobody preserved it itself.
+ * Return: true if @dev is a PF with preserved VFs and without an owner.
  */
 bool pci_liveupdate_is_implied(struct pci_liveupdate_index *index,
 			       struct pci_dev *dev, int flag)
@@ -613,7 +613,8 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
  *         bridge above are not nested in its parent's, if the number of the segment
  *         was assigned dynamically or its host bridge is set up by a driver of its
  *         own, if the PF has VFs and a driver that has set neither liveupdate_aware
- *         nor liveupdate_keeps_vfs, or if its VFs can migrate;
+ *         nor liveupdate_keeps_vfs, if its VFs can migrate, or if its registers have
+ *         another number of VFs than the kernel has enabled;
  *         -ENOENT if no file of a registered handler is being preserved;
  *         -ENODEV if @dev is being removed;
  *         -EBUSY if @dev is already preserved, since a function has one bit and
@@ -660,7 +661,7 @@ static int pci_liveupdate_unpreserve_dev(struct pci_dev *dev)
  * @dev: A function preserved by pci_liveupdate_outgoing_preserve().
  *
  * Releases each bridge above with no other preserved function below, and the PF of
- * the last VF if nobody preserved it. A PF stays preserved while one of its VFs is.
+ * the last VF if it has no owner. A PF stays preserved while one of its VFs is.
  * If @dev is not preserved, prints a warning and changes nothing: after removal and
  * rescan the function may belong to another driver.
  *
@@ -932,7 +933,7 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev)
  *
  * The PCI core then treats @dev like any other device, except for settings that
  * other devices depend on. Releases each bridge above with no other preserved
- * function below, and the PF of the last VF if nobody preserved it. A PF stays
+ * function below, and the PF of the last VF if it has no owner. A PF stays
  * preserved until its preserved VFs are finished. If @dev is not preserved, prints a
  * warning and changes nothing.
  *

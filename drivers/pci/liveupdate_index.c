@@ -976,6 +976,19 @@ pci_liveupdate_index_sriov(struct pci_liveupdate_index *index,
 }
 
 /**
+ * pci_liveupdate_index_set_sriov - Replace the SR-IOV state of a PF.
+ * @slot:  A function of an outgoing index whose entry has PCI_SER_PF.
+ * @sriov: The new state; copied.
+ *
+ * Context: Any. The caller excludes all other users of the index.
+ */
+void pci_liveupdate_index_set_sriov(const struct pci_liveupdate_slot *slot,
+				    const struct pci_sriov_ser *sriov)
+{
+	*segment_sriov(slot->segment, slot->bdf) = *sriov;
+}
+
+/**
  * pci_liveupdate_index_set_implied - Set or clear PCI_SER_IMPLIED of a PF.
  * @slot:    A function whose entry has PCI_SER_PF and was checked.
  * @implied: true if the PF has no owner.

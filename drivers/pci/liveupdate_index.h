@@ -108,6 +108,8 @@ const struct pci_sriov_ser *
 pci_liveupdate_index_sriov(struct pci_liveupdate_index *index,
 			   const struct pci_liveupdate_slot *slot,
 			   struct pci_liveupdate_damage *damage);
+void pci_liveupdate_index_set_sriov(const struct pci_liveupdate_slot *slot,
+				    const struct pci_sriov_ser *sriov);
 void pci_liveupdate_index_set_implied(const struct pci_liveupdate_slot *slot,
 				      bool implied);
 u32 pci_liveupdate_index_count_vfs(struct pci_liveupdate_index *index,

@@ -319,6 +319,19 @@ void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev)
 			 outgoing, incoming);
 }
 
+/* The driver of an owned PF may have disabled its VFs. */
+static void sriov_update_record(struct pci_dev *pf)
+{
+	pci_ser_key_t key = PCI_SER_KEY(pci_domain_nr(pf->bus), pci_dev_id(pf));
+	struct pci_sriov_ser sriov = pci_liveupdate_describe_sriov(pf);
+	struct pci_liveupdate_slot slot;
+
+	if (test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pf->priv_flags) &&
+	    !kexec_in_progress &&
+	    pci_liveupdate_index_find(pci_liveupdate_outgoing, key, &slot))
+		pci_liveupdate_index_set_sriov(&slot, &sriov);
+}
+
 /**
  * pci_liveupdate_end_vfs - End of an attempt to change the number of VFs.
  * @dev: The PF.
@@ -329,6 +342,7 @@ void pci_liveupdate_end_vfs(struct pci_dev *dev)
 {
 	guard(mutex)(&pci_liveupdate_lock);
 
+	sriov_update_record(dev);
 	clear_bit(PCI_DEV_LIVEUPDATE_VFS, &dev->priv_flags);
 }
 
