@@ -63,8 +63,32 @@ first() {
 	preserve_all
 	check_record outgoing
 	check_numvfs_is_busy "while VFs are preserved"
+	say_attributes first
 	load_next liveupdate=on "pci-stub.ids=$NVME"
 	run_next
+}
+
+# say_attributes KERNEL: in sysfs, of PFs and preserved VFs. The host compares them: the
+# first kernel has looked at each VF, the second one only at the first VF. The kernel
+# clears bus mastering of a PF without an owner.
+say_attributes() {
+	local address attribute
+
+	for address in $(pfs) $(kept_vfs); do
+		for attribute in "$PCI/devices/$address"/*; do
+			case ${attribute##*/} in
+			ari_enabled | broken_parity_status | class | *_mask_bits | \
+				*_link_speed | *_link_width | d3cold_allowed | device | local_* | \
+				modalias | msi_bus | numa_node | reset_method | resource | revision | \
+				sriov_[!v]* | sriov_vf_device | subsystem_* | vendor)
+				say "data attributes $1 $address ${attribute##*/}" \
+					$(cat "$attribute" 2>/dev/null) ;;
+			config)
+				[ ! -e "$PCI/devices/$address/physfn" ] || say "data attributes $1 $address config" \
+					"$(hexdump -v -e '1/1 "%02x"' "$attribute")" ;;
+			esac
+		done
+	done
 }
 
 # check_links: between each PF and its VFs, in both directions.
@@ -131,6 +155,7 @@ second() {
 		check_same "no preserved function is bound still" "$(bound $pfs $kept)" 0
 	fi
 
+	say_attributes second
 	say_vf_registers second
 	check_vf_read
 	bind $pfs $kept $(functions)

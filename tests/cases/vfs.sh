@@ -17,7 +17,8 @@ vfs_test() {
 	shift 4
 
 	live_update "$dir" "$from" "$to" 8 vfs "--qemu=$devices" vfs_step=2 "$@" || return
-	vf_registers_are_kept "$dir"
+	is_kept "$dir" registers || return
+	is_kept "$dir" attributes
 }
 
 # It could have two more VFs.

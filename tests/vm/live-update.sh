@@ -91,15 +91,15 @@ guest_passed() {
 	fi
 }
 
-# vf_registers_are_kept DIR: controllers of preserved VFs have the same registers in
-# both kernels, and there are some.
-vf_registers_are_kept() {
+# is_kept DIR WHAT: the guest says "data WHAT" with the same words in both kernels, and
+# says some.
+is_kept() {
 	local first second
 
-	first=$(sed -n 's/^[^ ]* data registers first //p' "$1/side")
-	second=$(sed -n 's/^[^ ]* data registers second //p' "$1/side")
+	first=$(sed -n "s/^[^ ]* data $2 first //p" "$1/side")
+	second=$(sed -n "s/^[^ ]* data $2 second //p" "$1/side")
 	[[ $first && $first == "$second" ]] && return
-	echo "the registers of the VFs were before and after the kexec:"
+	echo "the $2 were before and after the kexec:"
 	diff <(printf '%s\n' "$first") <(printf '%s\n' "$second")
 	return 1
 }
