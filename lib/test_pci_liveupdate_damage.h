@@ -20,21 +20,39 @@
  * @DAMAGE_ADDRESS:  The address of the record, which LUO hands over.
  * @DAMAGE_RECORD:   The record; fits every record with a function.
  * @DAMAGE_SAMPLE:   The record; fits test_index_fill_sample() only.
- * @DAMAGE_FUNCTION: The entry of a function that is no bridge.
- * @DAMAGE_BRIDGE:   The entry of a bridge.
+ * @DAMAGE_PFS:      The record; fits one with a single segment with PFs.
+ * @DAMAGE_FUNCTION: The entry of a function that is no bridge, in a record without
+ *                   PFs.
+ * @DAMAGE_BRIDGE:   The entry of a bridge, in a record without PFs.
  * @DAMAGE_BUS:      All functions of one bus.
+ * @DAMAGE_PF:       The entry of a PF.
+ * @DAMAGE_VF:       The entry of a VF.
+ * @DAMAGE_SRIOV:    The SR-IOV state of a PF with two VFs or more.
+ * @DAMAGE_VF_IDS:   The same; fits test_index_add_sample_pf() only.
  *
- * The index refuses a record up to @DAMAGE_SAMPLE as a whole. From
- * @DAMAGE_FUNCTION on it refuses the entries of the functions concerned.
+ * The index refuses a record up to @DAMAGE_PFS as a whole. From @DAMAGE_FUNCTION on it
+ * refuses the entries of the functions concerned, and from @DAMAGE_SRIOV on the state
+ * of the PF, but not its entry.
  */
 enum test_damage_level {
 	DAMAGE_ADDRESS,
 	DAMAGE_RECORD,
 	DAMAGE_SAMPLE,
+	DAMAGE_PFS,
 	DAMAGE_FUNCTION,
 	DAMAGE_BRIDGE,
 	DAMAGE_BUS,
+	DAMAGE_PF,
+	DAMAGE_VF,
+	DAMAGE_SRIOV,
+	DAMAGE_VF_IDS,
 };
+
+/* Whether a damage of this level needs a record with a PF and its VFs. */
+static inline bool test_damage_needs_pf(enum test_damage_level level)
+{
+	return level == DAMAGE_PFS || level >= DAMAGE_PF;
+}
 
 /**
  * struct test_damage_target - The record to damage.
@@ -44,6 +62,8 @@ enum test_damage_level {
  * @function: BDF of a function of this segment that is no bridge. Function 0 of
  *            device 0 in DAMAGE_RECORD, with functions of device 1 missing.
  * @bridge:   BDF of a bridge of this segment; DAMAGE_BRIDGE only.
+ * @pf:       BDF of a PF of this segment; test_damage_needs_pf() only.
+ * @vf:       BDF of a VF of this segment; DAMAGE_VF only.
  */
 struct test_damage_target {
 	u64 root_pa;
@@ -51,6 +71,8 @@ struct test_damage_target {
 	u32 segment;
 	u16 function;
 	u16 bridge;
+	u16 pf;
+	u16 vf;
 };
 
 /* The part of a record or of a struct test_damage_target that has a field. */
@@ -60,6 +82,8 @@ enum test_damage_part {
 	PART_SPARE_PA,
 	PART_FUNCTION_BDF,
 	PART_BRIDGE_BDF,
+	PART_PF_BDF,
+	PART_VF_BDF,
 	PART_ROOT,
 	PART_FIRST_BLOCK,
 	PART_LAST_BLOCK,
@@ -73,6 +97,10 @@ enum test_damage_part {
 	PART_LEAF_PA,
 	PART_FUNCTION,
 	PART_BRIDGE,
+	PART_PF,
+	PART_VF,
+	PART_SRIOV_LEAF_PA,
+	PART_SRIOV,
 };
 
 /**
@@ -155,6 +183,8 @@ struct test_damage_message {
 /* The bus is the upper half of a BDF. */
 #define IN_FUNCTION_BUS		IN_PART(PART_FUNCTION_BDF, 1, 1)
 #define IN_BRIDGE_BUS		IN_PART(PART_BRIDGE_BDF, 1, 1)
+#define IN_PF_BUS		IN_PART(PART_PF_BDF, 1, 1)
+#define IN_VF_BUS		IN_PART(PART_VF_BDF, 1, 1)
 
 #define IN_ROOT(member)		IN_STRUCT(PART_ROOT, struct pci_ser, member)
 #define IN_FIRST_BLOCK(member)						\
@@ -171,18 +201,28 @@ struct test_damage_message {
 	IN_STRUCT(PART_FUNCTION, struct pci_function_ser, member)
 #define IN_BRIDGE(member)						\
 	IN_STRUCT(PART_BRIDGE, struct pci_function_ser, member)
+#define IN_PF(member)		IN_STRUCT(PART_PF, struct pci_function_ser, member)
+#define IN_VF(member)		IN_STRUCT(PART_VF, struct pci_function_ser, member)
+#define IN_SRIOV(member)	IN_STRUCT(PART_SRIOV, struct pci_sriov_ser, member)
 #define IN_FUNCTION_BUS_NUMBERS						\
 	{ .part = PART_FUNCTION, .swapped = true,			\
+	  .offset = offsetof(struct pci_function_ser, secondary), .size = 2 }
+#define IN_VF_BUS_NUMBERS						\
+	{ .part = PART_VF, .swapped = true,				\
 	  .offset = offsetof(struct pci_function_ser, secondary), .size = 2 }
 
 /* A byte of the bitmap, and of the part for the bus of the function. */
 #define IN_BITMAP(byte)		IN_PART(PART_BITMAP, byte, 1)
 #define IN_BUS_BITMAP(byte)	IN_PART(PART_BUS_BITMAP, byte, 1)
 
-/* A word of the directory, the one for the bus of the function, and its other half. */
+/*
+ * A word of the directory, the one for the bus of the function, the leaf of PFs on that
+ * bus, and the one with the PF.
+ */
 #define IN_BUSES(word)		IN_PART(PART_BUSES, 8 * (word), 8)
 #define IN_LEAF_PA		IN_PART(PART_LEAF_PA, 0, 8)
 #define IN_PF_LEAF_PA		IN_PART(PART_LEAF_PA, 8 * PCI_SER_BUSES, 8)
+#define IN_SRIOV_LEAF_PA	IN_PART(PART_SRIOV_LEAF_PA, 0, 8)
 
 /* Values and writes */
 
@@ -240,7 +280,7 @@ static const struct test_damage test_damages[] = {
 	  IN_ROOT(oldest_reader), "at most", OF(IN_ROOT(version), 0),
 	  { SET(IN_ROOT(oldest_reader), 0x01000000), SET(IN_ROOT(version), 0x01000000) } },
 	{ DAMAGE_RECORD, "features", -EPROTONOSUPPORT, "features", IN_ROOT(features),
-	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES), { SET(IN_ROOT(features), 1) } },
+	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES), { SET(IN_ROOT(features), 2) } },
 	{ DAMAGE_RECORD, "features_high", -EPROTONOSUPPORT, "features", IN_ROOT(features),
 	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES), { SET(IN_ROOT(features), 1ULL << 63) } },
 	{ DAMAGE_RECORD, "features_later", -EPROTONOSUPPORT, "features", IN_ROOT(features),
@@ -365,10 +405,18 @@ static const struct test_damage test_damages[] = {
 	  "the leaf of bus", NUMBER(255), { SET(IN_BITMAP(PCI_SER_BITMAP_SIZE - 1), 0x80) } },
 	{ DAMAGE_RECORD, "leaf_0", -ENXIO, "buses[] entry", IN_LEAF_PA,
 	  "the leaf of bus", OF(IN_FUNCTION_BUS, 0), { SET(IN_LEAF_PA, 0) } },
-	{ DAMAGE_RECORD, "buses_reserved", -EBADMSG, "reserved buses[] entry", IN_PF_LEAF_PA,
+
+	/* A leaf of PFs needs the feature */
+	{ DAMAGE_RECORD, "pf_leaf_added", -EBADMSG, "buses[] entry of PFs", IN_PF_LEAF_PA,
 	  "exactly", NUMBER(0), { COPY(IN_PF_LEAF_PA, IN_LEAF_PA, 0) } },
-	{ DAMAGE_RECORD, "buses_reserved_last", -EBADMSG, "reserved buses[] entry", IN_BUSES(511),
+	{ DAMAGE_RECORD, "pf_leaf_added_first", -EBADMSG, "buses[] entry of PFs", IN_BUSES(256),
+	  "exactly", NUMBER(0), { SET(IN_BUSES(256), 1) } },
+	{ DAMAGE_RECORD, "pf_leaf_added_last", -EBADMSG, "buses[] entry of PFs", IN_BUSES(511),
 	  "exactly", NUMBER(0), { SET(IN_BUSES(511), 1ULL << 63) } },
+	{ DAMAGE_PFS, "feature_lost", -EBADMSG, "buses[] entry of PFs", IN_SRIOV_LEAF_PA,
+	  "exactly", NUMBER(0), { SET(IN_ROOT(features), 0) } },
+	{ DAMAGE_PFS, "feature_wrong", -EPROTONOSUPPORT, "features", IN_ROOT(features),
+	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES), { ADD(IN_ROOT(features), 2) } },
 
 	/*
 	 * Memory used twice. In the sample buses 2 and 3 have functions, and the
@@ -435,6 +483,13 @@ static const struct test_damage test_damages[] = {
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), 0x80) } },
 	{ DAMAGE_FUNCTION, "flags_ff", -EBADMSG, "flags", IN_FUNCTION(flags),
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), 0xff) } },
+	{ DAMAGE_FUNCTION, "flags_vf", -EBADMSG, "flags", IN_FUNCTION(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), PCI_SER_VF) } },
+	{ DAMAGE_FUNCTION, "flags_pf", -EBADMSG, "flags", IN_FUNCTION(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), PCI_SER_PF) } },
+	{ DAMAGE_FUNCTION, "flags_implied", -EBADMSG, "flags", IN_FUNCTION(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN),
+	  { SET(IN_FUNCTION(flags), PCI_SER_PF | PCI_SER_IMPLIED) } },
 	{ DAMAGE_FUNCTION, "reserved", -EBADMSG, "reserved", IN_FUNCTION(reserved),
 	  "exactly", NUMBER(0), { SET(IN_FUNCTION(reserved), 1) } },
 	{ DAMAGE_FUNCTION, "reserved_high", -EBADMSG, "reserved", IN_FUNCTION(reserved),
@@ -476,8 +531,117 @@ static const struct test_damage test_damages[] = {
 	  { COPY(IN_BRIDGE(subordinate), IN_BRIDGE(secondary), -1) } },
 	{ DAMAGE_BRIDGE, "bridge_flags", -EBADMSG, "flags", IN_BRIDGE(flags),
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_BRIDGE(flags), 0xff) } },
+	{ DAMAGE_BRIDGE, "bridge_flags_pf", -EBADMSG, "flags", IN_BRIDGE(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_BRIDGE(flags), PCI_SER_PF) } },
 	{ DAMAGE_BRIDGE, "bridge_reserved", -EBADMSG, "reserved", IN_BRIDGE(reserved),
 	  "exactly", NUMBER(0), { SET(IN_BRIDGE(reserved), 1) } },
+
+	/* The entry of a PF: no VF, no bridge, and only a PF can be implied */
+	{ DAMAGE_PF, "pf_vendor_0", -EBADMSG, "vendor", IN_PF(vendor),
+	  "other than 0 and", NUMBER(0xffff), { SET(IN_PF(vendor), 0) } },
+	{ DAMAGE_PF, "pf_bar0", -EBADMSG, "bar_shift", IN_PF(bar_shift[0]),
+	  "less than", NUMBER(64), { SET(IN_PF(bar_shift[0]), 64) } },
+	{ DAMAGE_PF, "pf_rom", -EBADMSG, "bar_shift", IN_PF(bar_shift[PCI_SER_ROM]),
+	  "less than", NUMBER(64), { SET(IN_PF(bar_shift[PCI_SER_ROM]), 64) } },
+	{ DAMAGE_PF, "pf_flags", -EBADMSG, "flags", IN_PF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_PF | PCI_SER_IMPLIED),
+	  { SET(IN_PF(flags), PCI_SER_PF | 0x10) } },
+	{ DAMAGE_PF, "pf_implied_alone", -EBADMSG, "flags", IN_PF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_PF(flags), PCI_SER_IMPLIED) } },
+	{ DAMAGE_PF, "pf_vf", -EBADMSG, "flags", IN_PF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_VF),
+	  { SET(IN_PF(flags), PCI_SER_PF | PCI_SER_VF) } },
+	{ DAMAGE_PF, "pf_vf_implied", -EBADMSG, "flags", IN_PF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_VF),
+	  { SET(IN_PF(flags), PCI_SER_SRIOV_FLAGS) } },
+	{ DAMAGE_PF, "pf_bridge", -EBADMSG, "flags", IN_PF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN),
+	  { SET(IN_PF(hdr_type), 1), COPY(IN_PF(secondary), IN_PF_BUS, 1),
+	    COPY(IN_PF(subordinate), IN_PF_BUS, 1) } },
+
+	/* The entry of a VF, which has no BARs of its own */
+	{ DAMAGE_VF, "vf_vendor_ffff", -EBADMSG, "vendor", IN_VF(vendor),
+	  "other than 0 and", NUMBER(0xffff), { SET(IN_VF(vendor), 0xffff) } },
+	{ DAMAGE_VF, "vf_bar0", -EBADMSG, "bar_shift", IN_VF(bar_shift[0]),
+	  "less than", NUMBER(1), { SET(IN_VF(bar_shift[0]), 1) } },
+	{ DAMAGE_VF, "vf_bar1", -EBADMSG, "bar_shift", IN_VF(bar_shift[1]),
+	  "less than", NUMBER(1), { SET(IN_VF(bar_shift[1]), 12) } },
+	{ DAMAGE_VF, "vf_bar2", -EBADMSG, "bar_shift", IN_VF(bar_shift[2]),
+	  "less than", NUMBER(1), { SET(IN_VF(bar_shift[2]), 64) } },
+	{ DAMAGE_VF, "vf_bar3", -EBADMSG, "bar_shift", IN_VF(bar_shift[3]),
+	  "less than", NUMBER(1), { SET(IN_VF(bar_shift[3]), 63) } },
+	{ DAMAGE_VF, "vf_bar4", -EBADMSG, "bar_shift", IN_VF(bar_shift[4]),
+	  "less than", NUMBER(1), { SET(IN_VF(bar_shift[4]), 1) } },
+	{ DAMAGE_VF, "vf_bar5", -EBADMSG, "bar_shift", IN_VF(bar_shift[5]),
+	  "less than", NUMBER(1), { SET(IN_VF(bar_shift[5]), 255) } },
+	{ DAMAGE_VF, "vf_rom", -EBADMSG, "bar_shift", IN_VF(bar_shift[PCI_SER_ROM]),
+	  "less than", NUMBER(1), { SET(IN_VF(bar_shift[PCI_SER_ROM]), 16) } },
+	{ DAMAGE_VF, "vf_bus_numbers", -EBADMSG, "secondary and subordinate",
+	  IN_VF_BUS_NUMBERS, "exactly", NUMBER(0),
+	  { COPY(IN_VF(secondary), IN_VF_BUS, 1), COPY(IN_VF(subordinate), IN_VF_BUS, 1) } },
+	{ DAMAGE_VF, "vf_pf", -EBADMSG, "flags", IN_VF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_VF),
+	  { SET(IN_VF(flags), PCI_SER_VF | PCI_SER_PF) } },
+	{ DAMAGE_VF, "vf_implied", -EBADMSG, "flags", IN_VF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_VF),
+	  { SET(IN_VF(flags), PCI_SER_VF | PCI_SER_IMPLIED) } },
+	{ DAMAGE_VF, "vf_bridge", -EBADMSG, "flags", IN_VF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN),
+	  { SET(IN_VF(hdr_type), 1), COPY(IN_VF(secondary), IN_VF_BUS, 1),
+	    COPY(IN_VF(subordinate), IN_VF_BUS, 1) } },
+
+	/* The leaf of PFs */
+	{ DAMAGE_SRIOV, "sriov_leaf_0", -EFAULT, "buses[] entry of PFs", IN_SRIOV_LEAF_PA,
+	  PRESERVED, NUMBER(PCI_SER_LEAF_SIZE), { SET(IN_SRIOV_LEAF_PA, 0) } },
+	{ DAMAGE_SRIOV, "sriov_leaf_misaligned", -EINVAL, "buses[] entry of PFs",
+	  IN_SRIOV_LEAF_PA, ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_SRIOV_LEAF_PA, 16) } },
+	{ DAMAGE_SRIOV, "sriov_leaf_ordinary", -EFAULT, "buses[] entry of PFs",
+	  IN_SRIOV_LEAF_PA, PRESERVED, NUMBER(PCI_SER_LEAF_SIZE),
+	  { COPY(IN_SRIOV_LEAF_PA, IN_SPARE_PA, 0) } },
+	{ DAMAGE_SRIOV, "sriov_leaf_large", -EFAULT, "buses[] entry of PFs",
+	  IN_SRIOV_LEAF_PA, PRESERVED, NUMBER(PCI_SER_LEAF_SIZE),
+	  { COPY(IN_SRIOV_LEAF_PA, IN_SEGMENT(bitmap), 0) } },
+	{ DAMAGE_SRIOV, "sriov_leaf_buses", -EFAULT, "buses[] entry of PFs",
+	  IN_SRIOV_LEAF_PA, PRESERVED, NUMBER(PCI_SER_LEAF_SIZE),
+	  { COPY(IN_SRIOV_LEAF_PA, IN_SEGMENT(buses), 0) } },
+
+	/* The state of a PF */
+	{ DAMAGE_SRIOV, "sriov_bar0", -EBADMSG, "bar_shift of VFs", IN_SRIOV(bar_shift[0]),
+	  "0, or from 12 to", NUMBER(63), { SET(IN_SRIOV(bar_shift[0]), 11) } },
+	{ DAMAGE_SRIOV, "sriov_bar1", -EBADMSG, "bar_shift of VFs", IN_SRIOV(bar_shift[1]),
+	  "0, or from 12 to", NUMBER(63), { SET(IN_SRIOV(bar_shift[1]), 64) } },
+	{ DAMAGE_SRIOV, "sriov_bar2", -EBADMSG, "bar_shift of VFs", IN_SRIOV(bar_shift[2]),
+	  "0, or from 12 to", NUMBER(63), { SET(IN_SRIOV(bar_shift[2]), 1) } },
+	{ DAMAGE_SRIOV, "sriov_bar3", -EBADMSG, "bar_shift of VFs", IN_SRIOV(bar_shift[3]),
+	  "0, or from 12 to", NUMBER(63), { SET(IN_SRIOV(bar_shift[3]), 255) } },
+	{ DAMAGE_SRIOV, "sriov_bar4", -EBADMSG, "bar_shift of VFs", IN_SRIOV(bar_shift[4]),
+	  "0, or from 12 to", NUMBER(63), { SET(IN_SRIOV(bar_shift[4]), 128) } },
+	{ DAMAGE_SRIOV, "sriov_bar5", -EBADMSG, "bar_shift of VFs", IN_SRIOV(bar_shift[5]),
+	  "0, or from 12 to", NUMBER(63), { SET(IN_SRIOV(bar_shift[5]), 64) } },
+	{ DAMAGE_SRIOV, "max_bus_less", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
+	  "at least", OF(IN_PF_BUS, 0), { COPY(IN_SRIOV(max_bus), IN_PF_BUS, -1) } },
+	{ DAMAGE_SRIOV, "sriov_flags", -EBADMSG, "flags of VFs", IN_SRIOV(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_AUTOPROBE), { SET(IN_SRIOV(flags), 2) } },
+	{ DAMAGE_SRIOV, "sriov_flags_ff", -EBADMSG, "flags of VFs", IN_SRIOV(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_AUTOPROBE), { SET(IN_SRIOV(flags), 0xff) } },
+	{ DAMAGE_SRIOV, "offset_0", -EBADMSG, "offset of VFs", IN_SRIOV(offset),
+	  "at least", NUMBER(1), { SET(IN_SRIOV(offset), 0) } },
+	{ DAMAGE_SRIOV, "stride_0", -EBADMSG, "stride of VFs", IN_SRIOV(stride),
+	  "at least", NUMBER(1), { SET(IN_SRIOV(stride), 0) } },
+
+	/* VFs beyond max_bus, which is the bus of the PF: bus 4 */
+	{ DAMAGE_VF_IDS, "num_vfs_more", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
+	  "at least", NUMBER(5), { SET(IN_SRIOV(num_vfs), 127) } },
+	{ DAMAGE_VF_IDS, "num_vfs_ffff", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
+	  "at least", NUMBER(0x204), { SET(IN_SRIOV(num_vfs), 0xffff) } },
+	{ DAMAGE_VF_IDS, "offset_ffff", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
+	  "at least", NUMBER(0x104), { SET(IN_SRIOV(offset), 0xffff) } },
+	{ DAMAGE_VF_IDS, "stride_ffff", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
+	  "at least", NUMBER(0x104), { SET(IN_SRIOV(stride), 0xffff) } },
+	{ DAMAGE_VF_IDS, "vf_ids_max", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
+	  "at least", NUMBER(0xfffe04),
+	  { SET(IN_SRIOV(num_vfs), 0xffff), SET(IN_SRIOV(offset), 0xffff),
+	    SET(IN_SRIOV(stride), 0xffff) } },
 };
 
 /* Damaging a record */
@@ -513,6 +677,13 @@ static inline void *test_damage_entry(const u64 *buses, u16 bdf)
 	return &leaf[bdf & 0xff];
 }
 
+static inline void *test_damage_sriov(const u64 *buses, u16 pf)
+{
+	struct pci_sriov_ser *leaf = phys_to_virt(buses[PCI_SER_BUSES + (pf >> 8)]);
+
+	return &leaf[pf & 0xff];
+}
+
 static inline void *
 test_damage_segment_part(struct test_damage_target *target,
 			 enum test_damage_part part)
@@ -539,6 +710,14 @@ test_damage_segment_part(struct test_damage_target *target,
 		return test_damage_entry(buses, target->function);
 	case PART_BRIDGE:
 		return test_damage_entry(buses, target->bridge);
+	case PART_PF:
+		return test_damage_entry(buses, target->pf);
+	case PART_VF:
+		return test_damage_entry(buses, target->vf);
+	case PART_SRIOV_LEAF_PA:
+		return &buses[PCI_SER_BUSES + (target->pf >> 8)];
+	case PART_SRIOV:
+		return test_damage_sriov(buses, target->pf);
 	default:
 		return NULL;
 	}
@@ -558,6 +737,10 @@ static inline void *test_damage_part(struct test_damage_target *target,
 		return &target->function;
 	case PART_BRIDGE_BDF:
 		return &target->bridge;
+	case PART_PF_BDF:
+		return &target->pf;
+	case PART_VF_BDF:
+		return &target->vf;
 	case PART_ROOT:
 		return root;
 	case PART_FIRST_BLOCK:

@@ -56,6 +56,19 @@ test_index_entry(struct pci_liveupdate_index *index, pci_ser_key_t key,
 	return pci_liveupdate_index_entry(index, &slot, damage);
 }
 
+/* Returns -ENOENT if @index does not contain the PF. */
+static inline const struct pci_sriov_ser *
+test_index_sriov(struct pci_liveupdate_index *index, pci_ser_key_t pf,
+		 struct pci_liveupdate_damage *damage)
+{
+	struct pci_liveupdate_slot slot;
+
+	if (!pci_liveupdate_index_find(index, pf, &slot))
+		return ERR_PTR(-ENOENT);
+
+	return pci_liveupdate_index_sriov(index, &slot, damage);
+}
+
 /* The devices in each segment of the sample. */
 #define TEST_SAMPLE_BRIDGE	0x0200	/* 02:00.0, to bus 03 */
 #define TEST_SAMPLE_FUNCTION	0x0300	/* 03:00.0 */
@@ -98,6 +111,44 @@ static inline int test_index_fill_sample(struct pci_liveupdate_index *index,
 	}
 
 	return 0;
+}
+
+/* The PF of a sample and its two VFs. */
+#define TEST_SAMPLE_PF		0x0400	/* 04:00.0 */
+#define TEST_SAMPLE_VF		0x0404	/* 04:00.4 */
+#define TEST_SAMPLE_LAST_VF	0x0406	/* 04:00.6 */
+
+/* Add an implied PF and two VFs to a segment. Returns 0 or a negative errno. */
+static inline int test_index_add_sample_pf(struct pci_liveupdate_index *index,
+					   u32 domain)
+{
+	const struct pci_function_ser pf = {
+		.vendor = 0xbdf0, .device = TEST_SAMPLE_PF,
+		.bar_shift = { 16 }, .flags = PCI_SER_PF | PCI_SER_IMPLIED,
+	};
+	const struct pci_function_ser vf = {
+		.vendor = 0xbdf0, .device = TEST_SAMPLE_VF, .flags = PCI_SER_VF,
+	};
+	const struct pci_sriov_ser sriov = {
+		.num_vfs = 2,
+		.offset = TEST_SAMPLE_VF - TEST_SAMPLE_PF,
+		.stride = TEST_SAMPLE_LAST_VF - TEST_SAMPLE_VF,
+		.vf_device = TEST_SAMPLE_VF,
+		.bar_shift = { 14 },
+		.max_bus = TEST_SAMPLE_PF >> 8,
+		.flags = PCI_SER_AUTOPROBE,
+	};
+	int err;
+
+	err = pci_liveupdate_index_add_pf(index, PCI_SER_KEY(domain, TEST_SAMPLE_PF),
+					  &pf, &sriov);
+	if (err)
+		return err;
+	err = pci_liveupdate_index_add(index, PCI_SER_KEY(domain, TEST_SAMPLE_VF), &vf);
+	if (err)
+		return err;
+	return pci_liveupdate_index_add(index, PCI_SER_KEY(domain, TEST_SAMPLE_LAST_VF),
+					&vf);
 }
 
 #endif /* _LIB_TEST_PCI_LIVEUPDATE_INDEX_H */

@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* The kernels of the tests support PFs, and the message names all supported features. */
+#define CONFIG_PCI_IOV	1
+
 #include <linux/build_bug.h>
 #include <linux/kernel.h>
 #include <linux/types.h>
@@ -46,6 +49,10 @@ static const struct {
 	{ "record", DAMAGE_RECORD },
 	{ "function", DAMAGE_FUNCTION },
 	{ "bus", DAMAGE_BUS },
+	{ "pfs", DAMAGE_PFS },
+	{ "pf", DAMAGE_PF },
+	{ "vf", DAMAGE_VF },
+	{ "sriov", DAMAGE_SRIOV },
 };
 
 static const struct test_damage *find_damage(const char *name)
@@ -85,7 +92,10 @@ static u16 parse_bdf(const char *address)
 	return bus << 8 | device << 3 | function;
 }
 
-/* The machine has one segment, so the record has one as well. */
+/*
+ * The machine has one segment, so the record has one as well. The damage decides whether
+ * the address is that of a PF, of a VF or of another function.
+ */
 static void damage_record(const char *name, const char *root, const char *address)
 {
 	const struct test_damage *damage = find_damage(name);
@@ -93,6 +103,8 @@ static void damage_record(const char *name, const char *root, const char *addres
 		.root_pa = strtoull(root, NULL, 0),
 		.spare_pa = PAGE_SIZE,
 		.function = parse_bdf(address),
+		.pf = parse_bdf(address),
+		.vf = parse_bdf(address),
 	};
 	struct test_damage_message message;
 	char text[160];

@@ -24,30 +24,38 @@
 /* The segments that are damaged: in the first block and in the second. */
 static const u32 segments[] = { 0, TEST_SAMPLE_SEGMENTS - 1 };
 
+/* The segment with a PF in a record without PFs. */
+#define NO_SEGMENT	U32_MAX
+
 /**
  * struct base - An intact record and the pages around it.
  * @root_pa: Physical address of the record.
+ * @with_pf: The segment with a PF, or NO_SEGMENT.
  * @image:   A copy of all pages.
  * @taken:   Pages of order 0 and 1 that were preserved, and are ordinary now.
  * @ours:    Pages of order 0 and 1 that this kernel preserves.
  */
 struct base {
 	u64 root_pa;
+	u32 with_pf;
 	struct kho_shim_image *image;
 	void *taken[2];
 	void *ours[2];
 };
 
-static struct base base_create(void)
+static struct base base_create_with_pf(u32 with_pf)
 {
 	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
 	struct base base = {
+		.with_pf = with_pf,
 		.taken = { kho_alloc_preserve(PAGE_SIZE),
 			   kho_alloc_preserve(2 * PAGE_SIZE) },
 	};
 
 	ASSERT(!IS_ERR(index));
 	ASSERT(!test_index_fill_sample(index, TEST_SAMPLE_SEGMENTS));
+	if (with_pf != NO_SEGMENT)
+		ASSERT(!test_index_add_sample_pf(index, test_sample_domain(with_pf)));
 	base.root_pa = pci_liveupdate_index_root_pa(index);
 	kho_shim_kexec();
 
@@ -59,6 +67,11 @@ static struct base base_create(void)
 	return base;
 }
 
+static struct base base_create(void)
+{
+	return base_create_with_pf(NO_SEGMENT);
+}
+
 /* Every test repairs the record: restore it and free it. */
 static void base_destroy(struct base *base)
 {
@@ -67,7 +80,8 @@ static void base_destroy(struct base *base)
 
 	ASSERT(!record_restore(base->root_pa, &index, &damage));
 	CHECK_EQ(pci_liveupdate_index_count(index),
-		 TEST_SAMPLE_DEVICES * TEST_SAMPLE_SEGMENTS);
+		 TEST_SAMPLE_DEVICES * TEST_SAMPLE_SEGMENTS +
+		 (base->with_pf == NO_SEGMENT ? 0 : 3));
 	pci_liveupdate_index_destroy(index);
 
 	for (int order = 0; order < 2; order++) {
@@ -85,6 +99,8 @@ static struct test_damage_target base_target(const struct base *base, u32 segmen
 		.segment = segment,
 		.function = TEST_SAMPLE_FUNCTION,
 		.bridge = TEST_SAMPLE_BRIDGE,
+		.pf = TEST_SAMPLE_PF,
+		.vf = TEST_SAMPLE_VF,
 	};
 }
 
@@ -160,6 +176,52 @@ static void check_entry(struct pci_liveupdate_index *index, pci_ser_key_t key,
 	check_message(damage, message, &found);
 }
 
+/* Check the entries of a PF, of its VFs, and the state of the PF. */
+static void check_sriov(struct pci_liveupdate_index *index, u32 domain,
+			const struct test_damage *damage,
+			const struct test_damage_message *message)
+{
+	const pci_ser_key_t pf = PCI_SER_KEY(domain, TEST_SAMPLE_PF);
+	struct pci_liveupdate_damage found = { };
+	const struct pci_sriov_ser *sriov;
+
+	check_entry(index, pf, damage->level == DAMAGE_PF ? damage : NULL, message);
+	check_entry(index, PCI_SER_KEY(domain, TEST_SAMPLE_VF),
+		    damage->level == DAMAGE_VF ? damage : NULL, message);
+	check_entry(index, PCI_SER_KEY(domain, TEST_SAMPLE_LAST_VF), NULL, message);
+
+	sriov = test_index_sriov(index, pf, &found);
+	if (damage->level < DAMAGE_SRIOV) {
+		CHECK(!IS_ERR(sriov));
+		return;
+	}
+	check_error(damage, PTR_ERR_OR_ZERO(sriov));
+	check_message(damage, message, &found);
+}
+
+/* The damage of a PF or VF concerns no other function. */
+static void check_sriov_refused(const struct base *base,
+				const struct test_damage *damage)
+{
+	const bool leaf = damage->found.part == PART_SRIOV_LEAF_PA;
+	struct test_damage_target target = base_target(base, base->with_pf);
+	u32 domain = test_sample_domain(base->with_pf);
+	struct test_damage_message message;
+	struct pci_liveupdate_damage found;
+	struct pci_liveupdate_index *index;
+
+	test_damage_apply(damage, &target, &message);
+	ASSERT(!record_restore(target.root_pa, &index, &found));
+	check_sriov(index, domain, damage, &message);
+	check_entry(index, PCI_SER_KEY(domain, TEST_SAMPLE_FUNCTION), NULL, &message);
+
+	/* A leaf with a wrong address stays preserved, and a message says so. */
+	pci_liveupdate_index_destroy(index);
+	CHECK_EQ(log_shim_take_messages(), leaf && message.found);
+	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), leaf);
+	kho_shim_rewind(base->image);
+}
+
 /* The damage concerns no other function, except those on the same bus. */
 static void check_entry_refused(const struct base *base,
 				const struct test_damage *damage, u32 segment)
@@ -190,6 +252,14 @@ static void check_entry_refused(const struct base *base,
 static void check_refused(const struct base *base,
 			  const struct test_damage *damage)
 {
+	if (base->with_pf != NO_SEGMENT) {
+		if (damage->level == DAMAGE_PFS)
+			check_record_refused(base, damage, base->with_pf);
+		else
+			check_sriov_refused(base, damage);
+		return;
+	}
+
 	for (size_t i = 0; i < ARRAY_SIZE(segments); i++) {
 		if (damage->level < DAMAGE_FUNCTION)
 			check_record_refused(base, damage, segments[i]);
@@ -198,14 +268,32 @@ static void check_refused(const struct base *base,
 	}
 }
 
+static unsigned int damage_records(u32 with_pf)
+{
+	struct base base = base_create_with_pf(with_pf);
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(test_damages); i++) {
+		bool needs_pf = test_damage_needs_pf(test_damages[i].level);
+
+		if (needs_pf ? with_pf == NO_SEGMENT : with_pf != NO_SEGMENT)
+			continue;
+		check_refused(&base, &test_damages[i]);
+		nr++;
+	}
+	base_destroy(&base);
+	return nr;
+}
+
 void test_damaged_records(void)
 {
-	struct base base = base_create();
+	unsigned int nr = damage_records(NO_SEGMENT);
+	unsigned int nr_pfs = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(test_damages); i++)
-		check_refused(&base, &test_damages[i]);
-	test_note("%zu damages", ARRAY_SIZE(test_damages));
-	base_destroy(&base);
+	for (size_t i = 0; i < ARRAY_SIZE(segments); i++)
+		nr_pfs = damage_records(segments[i]);
+	CHECK_EQ(nr + nr_pfs, ARRAY_SIZE(test_damages));
+	test_note("%u damages, and %u of PFs and VFs", nr, nr_pfs);
 }
 
 /* The fields of a record that hold an address. */
@@ -221,6 +309,7 @@ static const struct {
 	{ DAMAGE_RECORD, IN_SEGMENT(bitmap), "bitmap", PCI_SER_BITMAP_SIZE },
 	{ DAMAGE_RECORD, IN_SEGMENT(buses), "buses", PCI_SER_BUSES_SIZE },
 	{ DAMAGE_BUS, IN_LEAF_PA, "buses[] entry", PCI_SER_LEAF_SIZE },
+	{ DAMAGE_SRIOV, IN_SRIOV_LEAF_PA, "buses[] entry of PFs", PCI_SER_LEAF_SIZE },
 };
 
 /* Invalid addresses for a folio at @good of @size bytes. */
@@ -286,14 +375,17 @@ static unsigned int damage_address(const struct base *base, size_t nth)
 
 void test_damaged_addresses(void)
 {
-	struct base base = base_create();
 	unsigned int nr = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		bool pf = test_damage_needs_pf(addresses[i].level);
+		struct base base = base_create_with_pf(pf ? segments[0] : NO_SEGMENT);
+
 		nr += damage_address(&base, i);
-	CHECK_EQ(nr, 6 * 13);
+		base_destroy(&base);
+	}
+	CHECK_EQ(nr, 7 * 13);
 	test_note("%u bad addresses", nr);
-	base_destroy(&base);
 }
 
 /*

@@ -102,6 +102,8 @@ static void flip_part(const struct base *base, const struct part *part)
 }
 
 /*
+ * A record without PFs may have the feature of a record with PFs.
+ *
  * The index accepts every version from the oldest reader, 1, on. The version becomes
  * 0 when its only bit flips.
  */
@@ -113,7 +115,7 @@ void test_flip_root(void)
 	const struct part parts[] = {
 		{ "version", &root->version, 4, 32 - nr_versions },
 		{ "oldest_reader", &root->oldest_reader, 4 },
-		{ "features", &root->features, 8 },
+		{ "features", &root->features, 8, 1 },
 		{ "nr_segments", &root->nr_segments, 4 },
 		{ "reserved", &root->reserved, 4 },
 		{ "nr_devices", &root->nr_devices, 8 },
