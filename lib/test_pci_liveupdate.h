@@ -54,6 +54,7 @@ struct pci_ser *test_record_root(struct test_record *rec);
 struct pci_segment_ser *test_record_segment(struct test_record *rec,
 					    unsigned int nr);
 void test_record_sample(struct kunit *test, struct test_record *rec, bool full);
+void test_record_sample_pf(struct kunit *test, struct test_record *rec);
 
 /*
  * The model: a host bridge made of software. Each function is 4 KiB of

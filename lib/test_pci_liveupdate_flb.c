@@ -41,13 +41,19 @@ static const void *next_damage(const void *prev, char *desc,
 static const void *record_damage_gen_params(struct kunit *test,
 					    const void *prev, char *desc)
 {
-	return next_damage(prev, desc, DAMAGE_ADDRESS, DAMAGE_SAMPLE);
+	return next_damage(prev, desc, DAMAGE_ADDRESS, DAMAGE_PFS);
 }
 
 static const void *entry_damage_gen_params(struct kunit *test,
 					   const void *prev, char *desc)
 {
 	return next_damage(prev, desc, DAMAGE_FUNCTION, DAMAGE_BUS);
+}
+
+static const void *sriov_damage_gen_params(struct kunit *test,
+					   const void *prev, char *desc)
+{
+	return next_damage(prev, desc, DAMAGE_PF, DAMAGE_VF_IDS);
 }
 
 /* Damage the record as the parameter of the test says; returns its address. */
@@ -62,6 +68,8 @@ static u64 damage_record(struct kunit *test, u16 function, u16 bridge,
 		.spare_pa = virt_to_phys(t->rec.spare),
 		.function = function,
 		.bridge = bridge,
+		.pf = TEST_SAMPLE_PF,
+		.vf = TEST_SAMPLE_VF,
 	};
 
 	test_damage_apply(damage, &target, &message);
@@ -78,7 +86,10 @@ static void retrieve_refuses_damage(struct kunit *test)
 	int err;
 
 	t->has_rec = true;
-	test_record_sample(test, &t->rec, damage->level == DAMAGE_SAMPLE);
+	if (test_damage_needs_pf(damage->level))
+		test_record_sample_pf(test, &t->rec);
+	else
+		test_record_sample(test, &t->rec, damage->level == DAMAGE_SAMPLE);
 	t->in.data = damage_record(test, TEST_SAMPLE_FUNCTION,
 				   TEST_SAMPLE_BRIDGE, text, sizeof(text));
 	err = pci_liveupdate_flb_ops.retrieve(&t->in);
@@ -132,6 +143,53 @@ static void scan_stops_damaged(struct kunit *test)
 
 	/* Let the leaf be freed with the rest. */
 	*leaf_pa = good_pa;
+}
+
+/* Read the entry of a function, or the state of a PF. */
+static int read_function(struct pci_liveupdate_index *index, u16 bdf, bool sriov,
+			 struct pci_liveupdate_damage *found)
+{
+	pci_ser_key_t key = PCI_SER_KEY(test_sample_domain(0), bdf);
+
+	if (sriov)
+		return PTR_ERR_OR_ZERO(test_index_sriov(index, key, found));
+	return PTR_ERR_OR_ZERO(test_index_entry(index, key, found));
+}
+
+/* The entry of a PF, its state or the entry of a VF is damaged, and no other. */
+static void index_refuses_sriov_damage(struct kunit *test)
+{
+	const struct test_damage *damage = test->param_value;
+	struct pci_liveupdate_damage found = { };
+	struct pci_liveupdate_index *index;
+	struct api_test *t = test->priv;
+	u64 *leaf_pa, good_pa;
+	char text[160];
+
+	t->has_rec = true;
+	test_record_sample_pf(test, &t->rec);
+	leaf_pa = phys_to_virt(test_record_segment(&t->rec, 0)->buses);
+	leaf_pa += PCI_SER_BUSES + PCI_BUS_NUM(TEST_SAMPLE_PF);
+	good_pa = *leaf_pa;
+	damage_record(test, TEST_SAMPLE_FUNCTION, TEST_SAMPLE_BRIDGE, text, sizeof(text));
+	index = pci_liveupdate_index_restore(t->rec.root_pa, &found);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, index);
+	t->has_rec = false;
+
+	KUNIT_EXPECT_EQ(test, read_function(index, TEST_SAMPLE_PF, false, &found),
+			damage->level == DAMAGE_PF ? damage->err : 0);
+	KUNIT_EXPECT_EQ(test, read_function(index, TEST_SAMPLE_VF, false, &found),
+			damage->level == DAMAGE_VF ? damage->err : 0);
+	KUNIT_EXPECT_EQ(test, read_function(index, TEST_SAMPLE_PF, true, &found),
+			damage->level >= DAMAGE_SRIOV ? damage->err : 0);
+	KUNIT_EXPECT_EQ(test, read_function(index, TEST_SAMPLE_LAST_VF, false, &found), 0);
+	KUNIT_EXPECT_STREQ(test, found.field, damage->text);
+	KUNIT_EXPECT_STREQ(test, found.rule, damage->rule);
+
+	/* Let the leaf be freed with the rest. */
+	*leaf_pa = good_pa;
+	pci_liveupdate_index_destroy(index);
+	test_record_gone(test, &t->rec);
 }
 
 /* Refuse a record of another layout. */
@@ -376,6 +434,7 @@ static void finish_other_names(struct kunit *test)
 static struct kunit_case flb_cases[] = {
 	KUNIT_CASE_PARAM(retrieve_refuses_damage, record_damage_gen_params),
 	KUNIT_CASE_PARAM(scan_stops_damaged, entry_damage_gen_params),
+	KUNIT_CASE_PARAM(index_refuses_sriov_damage, sriov_damage_gen_params),
 	KUNIT_CASE(retrieve_refuses_foreign),
 	KUNIT_CASE(finish_flb_leftovers),
 	KUNIT_CASE(luo_first_and_last_file),

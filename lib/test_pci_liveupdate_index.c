@@ -14,7 +14,7 @@
 
 #include "test_pci_liveupdate.h"
 
-/* Every addition allocates three times or less: bitmap, buses and leaf. */
+/* Every addition allocates four times or less: bitmap, buses and two leaves. */
 #define MAX_TEST_PAGES	16
 
 /**
@@ -53,6 +53,19 @@ static int add(struct index_test *t, u32 domain, u16 bdf)
 	pci_ser_key_t key = PCI_SER_KEY(domain, bdf);
 
 	return pci_liveupdate_index_add(t->index, key, &entry);
+}
+
+/* Add a PF with VFs behind it. */
+static int add_pf(struct index_test *t, u32 domain, u16 bdf)
+{
+	struct pci_function_ser entry = entry_of(domain, bdf);
+	pci_ser_key_t key = PCI_SER_KEY(domain, bdf);
+	struct pci_sriov_ser sriov = {
+		.num_vfs = 2, .offset = 1, .stride = 1, .max_bus = PCI_BUS_NUM(bdf),
+	};
+
+	entry.flags = PCI_SER_PF;
+	return pci_liveupdate_index_add_pf(t->index, key, &entry, &sriov);
 }
 
 static void create(struct kunit *test)
@@ -246,8 +259,9 @@ static void index_create_no_memory(struct kunit *test)
 		t->index = index;
 }
 
-/* Add with each allocation failing in turn. Return the number of failures. */
-static unsigned int add_no_memory(struct kunit *test, u32 domain, u16 bdf)
+/* Call @add with each allocation failing in turn. Return the number of failures. */
+static unsigned int fail_each_alloc(struct kunit *test, u32 domain, u16 bdf,
+				    int (*add)(struct index_test *t, u32 domain, u16 bdf))
 {
 	struct index_test *t = test->priv;
 	const pci_ser_key_t key = PCI_SER_KEY(domain, bdf);
@@ -276,6 +290,16 @@ static unsigned int add_no_memory(struct kunit *test, u32 domain, u16 bdf)
 	return nr - 1;
 }
 
+static unsigned int add_no_memory(struct kunit *test, u32 domain, u16 bdf)
+{
+	return fail_each_alloc(test, domain, bdf, add);
+}
+
+static unsigned int add_pf_no_memory(struct kunit *test, u32 domain, u16 bdf)
+{
+	return fail_each_alloc(test, domain, bdf, add_pf);
+}
+
 static void index_add_no_memory(struct kunit *test)
 {
 	struct index_test *t = test->priv;
@@ -297,6 +321,45 @@ static void index_add_no_memory(struct kunit *test)
 	live_update(test);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->index),
 			t->index->block_set.count_per_block + 3);
+	destroy(t);
+	test_record_gone(test, &t->rec);
+}
+
+static void index_add_pf_no_memory(struct kunit *test)
+{
+	struct index_test *t = test->priv;
+
+	create(test);
+	/* Bitmap, directory and leaves; then two leaves; then a leaf of PFs. */
+	KUNIT_EXPECT_EQ(test, add_pf_no_memory(test, 1, 0x100), 4);
+	KUNIT_EXPECT_EQ(test, add_pf_no_memory(test, 1, 0x200), 2);
+	KUNIT_EXPECT_EQ(test, add(t, 1, 0x300), 0);
+	KUNIT_EXPECT_EQ(test, add_pf_no_memory(test, 1, 0x310), 1);
+	KUNIT_EXPECT_EQ(test, add_pf_no_memory(test, 1, 0x320), 0);
+
+	live_update(test);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->index), 5);
+	destroy(t);
+	test_record_gone(test, &t->rec);
+}
+
+/* An older kernel reads the record again after the last PF is gone. */
+static void index_last_pf(struct kunit *test)
+{
+	struct index_test *t = test->priv;
+
+	create(test);
+	KUNIT_EXPECT_EQ(test, add(t, 1, 0x100), 0);
+	KUNIT_EXPECT_EQ(test, add_pf(t, 1, 0x200), 0);
+	KUNIT_EXPECT_EQ(test, add_pf(t, 2, 0x200), 0);
+	KUNIT_EXPECT_EQ(test, t->index->ser->features, PCI_SER_FEATURE_SRIOV);
+	KUNIT_EXPECT_TRUE(test, test_index_remove(t->index, PCI_SER_KEY(1, 0x200)));
+	KUNIT_EXPECT_EQ(test, t->index->ser->features, PCI_SER_FEATURE_SRIOV);
+	KUNIT_EXPECT_TRUE(test, test_index_remove(t->index, PCI_SER_KEY(2, 0x200)));
+	KUNIT_EXPECT_EQ(test, t->index->ser->features, 0);
+
+	live_update(test);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(t->index), 1);
 	destroy(t);
 	test_record_gone(test, &t->rec);
 }
@@ -347,6 +410,8 @@ static struct kunit_case index_cases[] = {
 	KUNIT_CASE(index_destroy_bad_leaf),
 	KUNIT_CASE(index_create_no_memory),
 	KUNIT_CASE(index_add_no_memory),
+	KUNIT_CASE(index_add_pf_no_memory),
+	KUNIT_CASE(index_last_pf),
 	{ }
 };
 

@@ -104,9 +104,9 @@ static void hand_over_segment(struct kunit *test, struct test_record *rec,
 {
 	u64 *buses = phys_to_virt(ser->buses);
 
-	for (int bus = 0; bus < PCI_SER_BUSES; bus++) {
-		if (buses[bus])
-			hand_over_folio(test, rec, phys_to_virt(buses[bus]));
+	for (int i = 0; i < PCI_SER_LEAVES; i++) {
+		if (buses[i])
+			hand_over_folio(test, rec, phys_to_virt(buses[i]));
 	}
 	hand_over_folio(test, rec, buses);
 	hand_over_folio(test, rec, phys_to_virt(ser->bitmap));
@@ -214,5 +214,16 @@ void test_record_sample(struct kunit *test, struct test_record *rec, bool full)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, index);
 	KUNIT_ASSERT_EQ(test, 0,
 			test_index_fill_sample(index, full ? TEST_SAMPLE_SEGMENTS : 2));
+	test_record_hand_over(test, rec, index);
+}
+
+/* Make a record of the sample with one segment, which has the PF and its VFs. */
+void test_record_sample_pf(struct kunit *test, struct test_record *rec)
+{
+	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, index);
+	KUNIT_ASSERT_EQ(test, 0, test_index_fill_sample(index, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_index_add_sample_pf(index, test_sample_domain(0)));
 	test_record_hand_over(test, rec, index);
 }
