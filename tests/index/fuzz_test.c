@@ -18,8 +18,10 @@
 #define MAX_DAMAGES	4
 #define NR_SEGMENTS	3
 
-/* The functions in each segment of the record. */
-static const u16 bdfs[] = { 0x0100, 0x01ff, 0x0208 };
+/* The functions in each segment of the record. The last one is a PF. */
+static const u16 bdfs[] = { 0x0100, 0x01ff, 0x0208, 0x0210 };
+
+#define PF_BDF		0x0210
 
 /* A part of the record that the index reads as a whole. */
 struct part {
@@ -27,7 +29,7 @@ struct part {
 	size_t size;
 };
 
-#define NR_PARTS	(3 + 4 * NR_SEGMENTS)
+#define NR_PARTS	(3 + 7 * NR_SEGMENTS)
 
 struct base {
 	u64 root_pa;
@@ -62,6 +64,11 @@ static void find_parts(struct base *base)
 					  sizeof(struct pci_function_ser) };
 		*part++ = (struct part) { record_entry(seg, bdfs[2]),
 					  sizeof(struct pci_function_ser) };
+		*part++ = (struct part) { record_entry(seg, PF_BDF),
+					  sizeof(struct pci_function_ser) };
+		*part++ = (struct part) { record_sriov(seg, PF_BDF),
+					  sizeof(struct pci_sriov_ser) };
+		*part++ = (struct part) { record_buses(seg) + PCI_SER_BUSES, 32 };
 	}
 	ASSERT(part == base->parts + NR_PARTS);
 }
@@ -72,8 +79,9 @@ static struct base base_create(void)
 	struct base base;
 
 	for (unsigned int i = 0; i < NR_SEGMENTS; i++) {
-		for (size_t j = 0; j < ARRAY_SIZE(bdfs); j++)
+		for (size_t j = 0; bdfs[j] != PF_BDF; j++)
 			world_add(&world, PCI_SER_KEY(i, bdfs[j]));
+		world_add_pf(&world, PCI_SER_KEY(i, PF_BDF));
 	}
 	base.root_pa = world_kexec(&world);
 	base.image = kho_shim_save();

@@ -207,6 +207,16 @@ void test_size(void)
 	/* The leaf of an empty bus stays in the record. */
 	world_remove(&world, PCI_SER_KEY(0, 0x0200));
 	check_size(&world);
+	/* A leaf of PFs goes with the last PF. */
+	world_add_pf(&world, PCI_SER_KEY(0, 0x0102));
+	check_size(&world);
+	world_add_pf(&world, PCI_SER_KEY(0, 0x0300));
+	check_size(&world);
+	world_remove(&world, PCI_SER_KEY(0, 0x0102));
+	check_size(&world);
+	world_remove(&world, PCI_SER_KEY(0, 0x0300));
+	check_size(&world);
+	world_add_pf(&world, PCI_SER_KEY(0, 0x0300));
 	for (unsigned int i = 1; i <= SEGMENTS_PER_BLOCK; i++)
 		world_add(&world, PCI_SER_KEY(i, 0x0300));
 	check_size(&world);

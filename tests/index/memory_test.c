@@ -15,8 +15,8 @@
 #include "world.h"
 
 /*
- * A function to add, after segments 0 to @nr_segments - 1 with a function on bus 1
- * each, and the number of allocations of each kind. For nodes the number is 0 or 1:
+ * A function or PF to add, after segments 0 to @nr_segments - 1 with a function on bus
+ * 1 each, and the number of allocations of each kind. For nodes the number is 0 or 1:
  * the depth of an xarray does not matter.
  */
 struct addition {
@@ -25,6 +25,7 @@ struct addition {
 	u32 domain;
 	u16 bdf;
 	unsigned int nr[HEAP_SHIM_NR_KINDS];
+	bool pf;
 };
 
 /* A new segment takes a bitmap, a directory, a leaf and maybe a block. */
@@ -43,6 +44,13 @@ static const struct addition additions[] = {
 	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
 	{ "new bus", 2, 1, 0x0200, { [HEAP_SHIM_PAGES] = 1 } },
 	{ "bus with a leaf", 2, 1, 0x0101, { } },
+	/* A PF takes one leaf more. */
+	{ "PF of the first segment", 0, 0, 0x0100,
+	  { [HEAP_SHIM_PAGES] = 5, [HEAP_SHIM_SLAB] = 2 }, .pf = true },
+	{ "PF of the second block", 170, 0x10000, 0,
+	  { [HEAP_SHIM_PAGES] = 5, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 }, .pf = true },
+	{ "PF on a new bus", 2, 1, 0x0200, { [HEAP_SHIM_PAGES] = 2 }, .pf = true },
+	{ "PF on a bus with a leaf", 2, 1, 0x0101, { [HEAP_SHIM_PAGES] = 1 }, .pf = true },
 };
 
 static struct world make_segments(unsigned int nr)
@@ -54,13 +62,29 @@ static struct world make_segments(unsigned int nr)
 	return world;
 }
 
+static pci_ser_key_t addition_key(const struct addition *addition)
+{
+	return PCI_SER_KEY(addition->domain, addition->bdf);
+}
+
+/* Add to the index only. */
+static int addition_try(struct world *world, const struct addition *addition)
+{
+	enum model_kind kind = addition->pf ? MODEL_PF : MODEL_FUNCTION;
+	pci_ser_key_t key = addition_key(addition);
+	struct pci_function_ser entry = model_entry_of(key, 1, kind);
+	struct pci_sriov_ser sriov = model_sriov(key, 1);
+
+	if (addition->pf)
+		return pci_liveupdate_index_add_pf(world->index, key, &entry, &sriov);
+	return pci_liveupdate_index_add(world->index, key, &entry);
+}
+
 /* Let the nth allocation of an addition fail. Returns its kind. */
 static enum heap_shim_kind add_and_fail(struct world *world,
 					const struct addition *addition,
 					unsigned int nth, int err)
 {
-	struct pci_function_ser entry =
-		model_entry(PCI_SER_KEY(addition->domain, addition->bdf), 1);
 	struct kho_shim_image *before = kho_shim_save();
 	unsigned long nr_slabs = heap_shim_count();
 	enum heap_shim_kind kind;
@@ -68,17 +92,16 @@ static enum heap_shim_kind add_and_fail(struct world *world,
 
 	heap_shim_fail_at(nth);
 	kho_shim_fail_with(err);
-	ret = pci_liveupdate_index_add(world->index,
-				       PCI_SER_KEY(addition->domain,
-						   addition->bdf), &entry);
+	ret = addition_try(world, addition);
 	kind = heap_shim_failed();
 	heap_shim_fail_at(0);
 	kho_shim_fail_with(0);
 
 	if (kind == HEAP_SHIM_NONE) {
 		CHECK_EQ(ret, 0);
-		model_set(world->model,
-			  PCI_SER_KEY(addition->domain, addition->bdf), 1);
+		model_set(world->model, addition_key(addition), 1);
+		if (addition->pf)
+			model_set_kind(world->model, addition_key(addition), MODEL_PF);
 	} else {
 		CHECK_EQ(ret, kind == HEAP_SHIM_PAGES ? err : -ENOMEM);
 		CHECK(kho_shim_same(before));
@@ -101,9 +124,10 @@ static void run_addition(const struct addition *addition, int err, bool again)
 
 		kind = add_and_fail(&world, addition, ++nth, err);
 		nr[kind]++;
-		if (kind != HEAP_SHIM_NONE && again)
-			world_add(&world,
-				  PCI_SER_KEY(addition->domain, addition->bdf));
+		if (kind != HEAP_SHIM_NONE && again && addition->pf)
+			world_add_pf(&world, addition_key(addition));
+		else if (kind != HEAP_SHIM_NONE && again)
+			world_add(&world, addition_key(addition));
 		world_restore(&world, world_kexec(&world));
 		model_compare(world.model, world.index);
 		world_destroy(&world);

@@ -16,12 +16,13 @@
 #include "model.h"
 #include "test_pci_liveupdate_index.h"
 
-/* @present has the generation of each function, @marked is 0 or 1. */
+/* @present has the generation of each function, @kind its kind, @marked is 0 or 1. */
 struct model_segment {
 	u32 domain;
 	u64 nr_devices;
 	u8 present[PCI_SER_BDFS];
 	u8 marked[PCI_SER_BDFS];
+	u8 kind[PCI_SER_BDFS];
 };
 
 struct model *model_create(void)
@@ -104,6 +105,11 @@ void model_set(struct model *model, pci_ser_key_t key, u8 generation)
 	if (!seg)
 		seg = segment_add(model, domain);
 
+	if (seg->present[bdf])
+		model->nr[seg->kind[bdf]]--;
+	if (generation)
+		model->nr[MODEL_FUNCTION]++;
+	seg->kind[bdf] = MODEL_FUNCTION;
 	model->nr_devices += !!generation - !!seg->present[bdf];
 	seg->nr_devices += !!generation - !!seg->present[bdf];
 	seg->present[bdf] = generation;
@@ -134,6 +140,79 @@ struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation)
 			entry.bar_shift[i] = hash >> i & 63;
 	}
 	return entry;
+}
+
+void model_set_kind(struct model *model, pci_ser_key_t key, enum model_kind kind)
+{
+	struct model_segment *seg = segment_find(model, PCI_SER_KEY_DOMAIN(key));
+	u16 bdf = PCI_SER_KEY_BDF(key);
+
+	ASSERT(seg && seg->present[bdf]);
+	model->nr[seg->kind[bdf]]--;
+	model->nr[kind]++;
+	seg->kind[bdf] = kind;
+}
+
+enum model_kind model_get_kind(const struct model *model, pci_ser_key_t key)
+{
+	struct model_segment *seg = segment_find(model, PCI_SER_KEY_DOMAIN(key));
+
+	return seg ? seg->kind[PCI_SER_KEY_BDF(key)] : MODEL_FUNCTION;
+}
+
+u64 model_nr_pfs(const struct model *model)
+{
+	return model->nr[MODEL_PF] + model->nr[MODEL_IMPLIED_PF];
+}
+
+struct pci_function_ser model_entry_of(pci_ser_key_t key, u8 generation,
+				       enum model_kind kind)
+{
+	static const u8 flags[MODEL_NR_KINDS] = {
+		[MODEL_VF] = PCI_SER_VF,
+		[MODEL_PF] = PCI_SER_PF,
+		[MODEL_IMPLIED_PF] = PCI_SER_PF | PCI_SER_IMPLIED,
+	};
+	struct pci_function_ser entry = model_entry(key, generation);
+
+	if (kind == MODEL_FUNCTION)
+		return entry;
+
+	entry.flags = flags[kind];
+	entry.hdr_type = PCI_HEADER_TYPE_NORMAL;
+	entry.secondary = 0;
+	entry.subordinate = 0;
+	if (kind == MODEL_VF)
+		memset(entry.bar_shift, 0, sizeof(entry.bar_shift));
+	return entry;
+}
+
+/* Return a valid state, with up to 32 VFs. */
+struct pci_sriov_ser model_sriov(pci_ser_key_t key, u8 generation)
+{
+	u64 hash = (key << 8 | generation) * 0xc2b2ae3d27d4eb4f;
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	u8 bus = bdf >> 8;
+	struct pci_sriov_ser sriov = {
+		.vf_device = hash >> 40,
+		.max_bus = bus + (hash >> 32 & 0xff) % (256 - bus),
+		.flags = hash >> 31 & PCI_SER_AUTOPROBE,
+	};
+	/* Number of routing IDs above that of the PF. */
+	unsigned int room = (sriov.max_bus << 8 | 0xff) - bdf;
+
+	for (int i = 0; i < PCI_SER_NR_VF_BARS; i++) {
+		if (hash >> i & 1)
+			sriov.bar_shift[i] = 12 + (hash >> (8 + i)) % 52;
+	}
+	if (!room)
+		return sriov;
+
+	sriov.offset = 1 + (hash >> 16 & 0xffff) % room;
+	room -= sriov.offset;
+	sriov.stride = 1 + (hash >> 56) % 16;
+	sriov.num_vfs = 1 + (hash >> 48 & 31) % (room / sriov.stride + 1);
+	return sriov;
 }
 
 void model_mark(struct model *model, pci_ser_key_t key, bool mark)
@@ -237,10 +316,40 @@ static void compare_counts(const struct model *model,
 	CHECK_EQ(pci_liveupdate_index_count_marked(index), model->nr_marked);
 }
 
+/* The features of the previous kernel stay when its functions are removed. */
+void model_compare_features(const struct model *model,
+			    struct pci_liveupdate_index *index)
+{
+	if (!index->incoming)
+		CHECK_EQ(index->ser->features,
+			 model_nr_pfs(model) ? PCI_SER_FEATURE_SRIOV : 0);
+}
+
+static void compare_sriov(const struct model *model,
+			  struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	struct pci_sriov_ser expected = model_sriov(key, model_get(model, key));
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+	u32 nr_vfs = 0;
+
+	ASSERT(pci_liveupdate_index_find(index, key, &slot));
+	sriov = pci_liveupdate_index_sriov(index, &slot, &damage);
+	ASSERT(!IS_ERR(sriov));
+	CHECK(!memcmp(sriov, &expected, sizeof(expected)));
+
+	for (u64 nr = 0, vf = key + sriov->offset; nr < sriov->num_vfs;
+	     nr++, vf += sriov->stride)
+		nr_vfs += !!model_get(model, vf);
+	CHECK_EQ(pci_liveupdate_index_count_vfs(index, key, sriov), nr_vfs);
+}
+
 void model_compare_function(const struct model *model,
 			    struct pci_liveupdate_index *index,
 			    pci_ser_key_t key)
 {
+	enum model_kind kind = model_get_kind(model, key);
 	struct pci_function_ser expected;
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
@@ -251,9 +360,11 @@ void model_compare_function(const struct model *model,
 		return;
 	}
 
-	expected = model_entry(key, model_get(model, key));
+	expected = model_entry_of(key, model_get(model, key), kind);
 	ASSERT(!IS_ERR(entry));
 	CHECK(!memcmp(entry, &expected, sizeof(expected)));
+	if (entry->flags & PCI_SER_PF)
+		compare_sriov(model, index, key);
 }
 
 void model_compare(const struct model *model,
@@ -264,6 +375,7 @@ void model_compare(const struct model *model,
 	u64 nr = 0;
 
 	compare_counts(model, index);
+	model_compare_features(model, index);
 	pci_liveupdate_index_for_each(index, key) {
 		ASSERT(model_next(model, &expected));
 		ASSERT(key == expected++);

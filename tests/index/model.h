@@ -12,12 +12,22 @@
 
 struct model_segment;
 
+/* A function, a VF, or a PF with or without an owner. */
+enum model_kind {
+	MODEL_FUNCTION,
+	MODEL_VF,
+	MODEL_PF,
+	MODEL_IMPLIED_PF,
+	MODEL_NR_KINDS,
+};
+
 /* @segments is sorted by domain. */
 struct model {
 	struct model_segment **segments;
 	unsigned int nr_segments;
 	u64 nr_devices;
 	u64 nr_marked;
+	u64 nr[MODEL_NR_KINDS];
 };
 
 struct model *model_create(void);
@@ -31,6 +41,16 @@ u8 model_get(const struct model *model, pci_ser_key_t key);
 void model_set(struct model *model, pci_ser_key_t key, u8 generation);
 struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation);
 
+/* Change the kind of a function, which is MODEL_FUNCTION at first. */
+void model_set_kind(struct model *model, pci_ser_key_t key, enum model_kind kind);
+enum model_kind model_get_kind(const struct model *model, pci_ser_key_t key);
+u64 model_nr_pfs(const struct model *model);
+
+/* Like model_entry(), for any kind, and the SR-IOV state of a PF. */
+struct pci_function_ser model_entry_of(pci_ser_key_t key, u8 generation,
+				       enum model_kind kind);
+struct pci_sriov_ser model_sriov(pci_ser_key_t key, u8 generation);
+
 void model_mark(struct model *model, pci_ser_key_t key, bool mark);
 bool model_marked(const struct model *model, pci_ser_key_t key);
 void model_clear_marks(struct model *model);
@@ -43,9 +63,11 @@ bool model_next(const struct model *model, pci_ser_key_t *key);
 void model_prune(struct model *model);
 
 /*
- * Compare an index with the model: the entry of a function, the functions of an
- * iteration, or every BDF.
+ * Compare an index with the model: the features of the record, the entry of a
+ * function, the functions of an iteration, or every BDF.
  */
+void model_compare_features(const struct model *model,
+			    struct pci_liveupdate_index *index);
 void model_compare_function(const struct model *model,
 			    struct pci_liveupdate_index *index,
 			    pci_ser_key_t key);

@@ -46,6 +46,7 @@ struct tally {
 	unsigned long any, none;
 	unsigned long found, ended;
 	unsigned long marked, kernels;
+	unsigned long pfs, vfs, implied, owned;
 };
 
 struct walk {
@@ -79,18 +80,47 @@ static u16 some_bdf(const struct walk *walk)
 	return phase->bdf_base ^ (test_random() & phase->bdf_mask);
 }
 
+/* The caller adds no VF without a PF. */
+static enum model_kind some_kind(const struct walk *walk)
+{
+	switch (test_random() % 8) {
+	case 0:
+		return MODEL_PF;
+	case 1:
+		return MODEL_IMPLIED_PF;
+	case 2:
+		return model_nr_pfs(walk->world.model) ? MODEL_VF : MODEL_FUNCTION;
+	default:
+		return MODEL_FUNCTION;
+	}
+}
+
+static int add_to_index(struct walk *walk, pci_ser_key_t key, u8 generation,
+			enum model_kind kind)
+{
+	struct pci_function_ser entry = model_entry_of(key, generation, kind);
+	struct pci_sriov_ser sriov = model_sriov(key, generation);
+
+	if (entry.flags & PCI_SER_PF)
+		return pci_liveupdate_index_add_pf(walk->world.index, key, &entry,
+						   &sriov);
+	return pci_liveupdate_index_add(walk->world.index, key, &entry);
+}
+
 /* Let an allocation fail in half of all additions. */
 static void walk_add(struct walk *walk, pci_ser_key_t key)
 {
 	u8 generation = 1 + test_random() % 255;
-	struct pci_function_ser entry = model_entry(key, generation);
+	enum model_kind kind = some_kind(walk);
+	u64 size = pci_liveupdate_index_size(walk->world.index);
 	int err;
 
 	if (test_random() % 2)
 		heap_shim_fail_at(1 + test_random() % 8);
-	err = pci_liveupdate_index_add(walk->world.index, key, &entry);
+	err = add_to_index(walk, key, generation, kind);
 	if (heap_shim_failed() != HEAP_SHIM_NONE) {
 		CHECK_EQ(err, -ENOMEM);
+		CHECK_EQ(pci_liveupdate_index_size(walk->world.index), size);
 		walk->tally.failed++;
 	} else if (model_get(walk->world.model, key)) {
 		CHECK_EQ(err, -EEXIST);
@@ -98,18 +128,48 @@ static void walk_add(struct walk *walk, pci_ser_key_t key)
 	} else {
 		CHECK_EQ(err, 0);
 		model_set(walk->world.model, key, generation);
+		model_set_kind(walk->world.model, key, kind);
 		walk->tally.added++;
+		walk->tally.vfs += kind == MODEL_VF;
+		walk->tally.pfs += kind > MODEL_VF;
 	}
 	heap_shim_fail_at(0);
+	model_compare_features(walk->world.model, walk->world.index);
+}
+
+/* The caller removes VFs before their PF. */
+static bool is_last_pf(const struct model *model, pci_ser_key_t key)
+{
+	return model->nr[MODEL_VF] && model_nr_pfs(model) == 1 &&
+	       model_get_kind(model, key) > MODEL_VF;
 }
 
 static void walk_remove(struct walk *walk, pci_ser_key_t key)
 {
+	if (is_last_pf(walk->world.model, key))
+		return;
+
 	if (model_get(walk->world.model, key))
 		walk->tally.removed++;
 	else
 		walk->tally.missing++;
 	world_remove(&walk->world, key);
+	model_compare_features(walk->world.model, walk->world.index);
+}
+
+static void walk_set_implied(struct walk *walk, pci_ser_key_t key)
+{
+	bool implied = test_random() % 2;
+
+	if (model_get_kind(walk->world.model, key) <= MODEL_VF)
+		return;
+
+	world_set_implied(&walk->world, key, implied);
+	model_compare_function(walk->world.model, walk->world.index, key);
+	if (implied)
+		walk->tally.implied++;
+	else
+		walk->tally.owned++;
 }
 
 static void ask_any(struct walk *walk, u32 domain)
@@ -190,6 +250,9 @@ static void walk_step(struct walk *walk)
 	case 2:
 		ask_function(walk, key);
 		break;
+	case 3:
+		walk_set_implied(walk, key);
+		break;
 	default:
 		walk_change(walk, key);
 	}
@@ -217,6 +280,7 @@ static void live_update(struct walk *walk, u64 ops)
 	CHECK_EQ(kho_shim_count(KHO_SHIM_RESTORED), 0);
 	walk_steps(walk, ops - ops / 4);
 	model_compare_all(world->model, world->index);
+	CHECK_EQ(pci_liveupdate_index_size(world->index), kho_shim_bytes());
 	walk->tally.kernels++;
 }
 
@@ -230,6 +294,9 @@ static void check_tally(const struct tally *tally)
 	test_note("next: %lu found, %lu at the end", tally->found,
 		  tally->ended);
 	test_note("%lu marks, %lu kernels", tally->marked, tally->kernels);
+	test_note("%lu PFs, %lu VFs, owner lost %lu times and found %lu times",
+		  tally->pfs, tally->vfs, tally->implied, tally->owned);
+	CHECK(tally->pfs && tally->vfs && tally->implied && tally->owned);
 	CHECK(tally->added && tally->existed && tally->failed);
 	CHECK(tally->removed && tally->missing);
 	CHECK(tally->any && tally->none && tally->found && tally->ended);

@@ -36,6 +36,14 @@ struct pci_function_ser *record_entry(const struct pci_segment_ser *seg,
 	return &leaf[(u8)bdf];
 }
 
+struct pci_sriov_ser *record_sriov(const struct pci_segment_ser *seg, u16 bdf)
+{
+	struct pci_sriov_ser *leaf;
+
+	leaf = phys_to_virt(record_buses(seg)[PCI_SER_BUSES + (bdf >> 8)]);
+	return &leaf[(u8)bdf];
+}
+
 int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
 		   struct pci_liveupdate_damage *damage)
 {
@@ -51,10 +59,30 @@ int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
 	return err;
 }
 
-unsigned int record_use(struct pci_liveupdate_index *index)
+/* Returns whether the entry of a function, and the state of a PF, are valid. */
+static bool use_function(struct pci_liveupdate_index *index, pci_ser_key_t key)
 {
+	const struct pci_function_ser *entry;
+	const struct pci_sriov_ser *sriov;
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_slot slot;
+
+	ASSERT(pci_liveupdate_index_find(index, key, &slot));
+	entry = pci_liveupdate_index_entry(index, &slot, &damage);
+	if (IS_ERR(entry))
+		return false;
+	if (!(entry->flags & PCI_SER_PF))
+		return true;
+
+	sriov = pci_liveupdate_index_sriov(index, &slot, &damage);
+	if (IS_ERR(sriov))
+		return false;
+	CHECK(pci_liveupdate_index_count_vfs(index, key, sriov) <= sriov->num_vfs);
+	return true;
+}
+
+unsigned int record_use(struct pci_liveupdate_index *index)
+{
 	unsigned int nr_good = 0;
 	unsigned int nr = 0;
 	pci_ser_key_t key;
@@ -62,11 +90,9 @@ unsigned int record_use(struct pci_liveupdate_index *index)
 	pci_liveupdate_index_for_each(index, key) {
 		u8 bus = PCI_SER_KEY_BDF(key) >> 8;
 
-		ASSERT(pci_liveupdate_index_find(index, key, &slot));
 		CHECK(pci_liveupdate_index_any(index, PCI_SER_KEY_DOMAIN(key),
 					       bus, bus));
-		nr_good += !IS_ERR(pci_liveupdate_index_entry(index, &slot,
-							      &damage));
+		nr_good += use_function(index, key);
 		nr++;
 	}
 	CHECK_EQ(pci_liveupdate_index_count(index), nr);

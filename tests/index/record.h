@@ -43,13 +43,20 @@ static inline u64 *record_buses(const struct pci_segment_ser *seg)
 struct pci_function_ser *record_entry(const struct pci_segment_ser *seg,
 				      u16 bdf);
 
+/* Get the state of a PF, whose bus has a leaf of PFs. */
+struct pci_sriov_ser *record_sriov(const struct pci_segment_ser *seg, u16 bdf);
+
 /* Restore a record. Returns 0 and @index, or an errno and @damage. */
 int record_restore(u64 root_pa, struct pci_liveupdate_index **index,
 		   struct pci_liveupdate_damage *damage);
 
+/* pci_liveupdate_index_restore() of a kernel without CONFIG_PCI_IOV. */
+struct pci_liveupdate_index *
+restore_without_iov(u64 root_pa, struct pci_liveupdate_damage *damage);
+
 /*
  * Use an index of a record that may be damaged, and free it. Returns the number of
- * valid entries.
+ * valid entries, with a valid state if they are of a PF.
  */
 unsigned int record_use(struct pci_liveupdate_index *index);
 

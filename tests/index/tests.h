@@ -52,6 +52,17 @@ void test_versions(void);
 /* entry_test.c */
 void test_good_entries(void);
 
+/* sriov_test.c */
+void test_record_of_pfs(void);
+void test_layout_of_pfs(void);
+void test_record_without_pfs(void);
+void test_pf_exists(void);
+void test_restore_reads_no_pf(void);
+void test_routing_ids(void);
+void test_sriov_fields(void);
+void test_entry_flags(void);
+void test_count_vfs(void);
+
 /* flip_test.c */
 void test_flip_root(void);
 void test_flip_segment(void);

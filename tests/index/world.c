@@ -45,6 +45,36 @@ void world_add(struct world *world, pci_ser_key_t key)
 	model_set(world->model, key, generation);
 }
 
+void world_add_vf(struct world *world, pci_ser_key_t key)
+{
+	u8 generation = new_generation();
+	struct pci_function_ser entry = model_entry_of(key, generation, MODEL_VF);
+
+	CHECK_EQ(pci_liveupdate_index_add(world->index, key, &entry), 0);
+	model_set(world->model, key, generation);
+	model_set_kind(world->model, key, MODEL_VF);
+}
+
+void world_add_pf(struct world *world, pci_ser_key_t key)
+{
+	u8 generation = new_generation();
+	struct pci_function_ser entry = model_entry_of(key, generation, MODEL_PF);
+	struct pci_sriov_ser sriov = model_sriov(key, generation);
+
+	CHECK_EQ(pci_liveupdate_index_add_pf(world->index, key, &entry, &sriov), 0);
+	model_set(world->model, key, generation);
+	model_set_kind(world->model, key, MODEL_PF);
+}
+
+void world_set_implied(struct world *world, pci_ser_key_t pf, bool implied)
+{
+	struct pci_liveupdate_slot slot;
+
+	ASSERT(pci_liveupdate_index_find(world->index, pf, &slot));
+	pci_liveupdate_index_set_implied(&slot, implied);
+	model_set_kind(world->model, pf, implied ? MODEL_IMPLIED_PF : MODEL_PF);
+}
+
 void world_remove(struct world *world, pci_ser_key_t key)
 {
 	bool was_there = model_get(world->model, key);
@@ -82,20 +112,34 @@ void world_restore(struct world *world, u64 root_pa)
 	model_compare(world->model, world->index);
 }
 
+static int carry_over(struct world *world, struct pci_liveupdate_index *incoming,
+		      pci_ser_key_t key)
+{
+	const struct pci_function_ser *entry;
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	ASSERT(pci_liveupdate_index_find(incoming, key, &slot));
+	entry = pci_liveupdate_index_entry(incoming, &slot, &damage);
+	ASSERT(!IS_ERR(entry));
+	if (!(entry->flags & PCI_SER_PF))
+		return pci_liveupdate_index_add(world->index, key, entry);
+
+	sriov = pci_liveupdate_index_sriov(incoming, &slot, &damage);
+	ASSERT(!IS_ERR(sriov));
+	return pci_liveupdate_index_add_pf(world->index, key, entry, sriov);
+}
+
 void world_carry_over(struct world *world)
 {
 	struct pci_liveupdate_index *incoming = world->index;
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
 	pci_ser_key_t key;
 
 	world->index = pci_liveupdate_index_create();
 	ASSERT(!IS_ERR(world->index));
-	pci_liveupdate_index_for_each(incoming, key) {
-		entry = test_index_entry(incoming, key, &damage);
-		ASSERT(!IS_ERR(entry));
-		CHECK_EQ(pci_liveupdate_index_add(world->index, key, entry), 0);
-	}
+	pci_liveupdate_index_for_each(incoming, key)
+		CHECK_EQ(carry_over(world, incoming, key), 0);
 	pci_liveupdate_index_destroy(incoming);
 	model_prune(world->model);
 	model_clear_marks(world->model);

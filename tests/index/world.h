@@ -23,6 +23,9 @@ void world_destroy(struct world *world);
 
 /* Change both, and check the return value of the index. */
 void world_add(struct world *world, pci_ser_key_t key);
+void world_add_vf(struct world *world, pci_ser_key_t key);
+void world_add_pf(struct world *world, pci_ser_key_t key);
+void world_set_implied(struct world *world, pci_ser_key_t pf, bool implied);
 void world_remove(struct world *world, pci_ser_key_t key);
 void world_mark(struct world *world, pci_ser_key_t key, bool mark);
 
