@@ -212,7 +212,9 @@ static void sriov_set_master(struct pci_dev *pf, bool on)
 	u16 cmd;
 
 	pci_read_config_word(pf, PCI_COMMAND, &cmd);
-	pf->sriov->liveupdate.stopped = !on && cmd & PCI_COMMAND_MASTER;
+	/* A second call to stop finds the bit cleared by the first one */
+	if (on || cmd & PCI_COMMAND_MASTER)
+		pf->sriov->liveupdate.stopped = !on;
 	if (on != !!(cmd & PCI_COMMAND_MASTER))
 		pci_bus_write_config_word(pf->bus, pf->devfn, PCI_COMMAND,
 					  cmd ^ PCI_COMMAND_MASTER);
