@@ -1017,8 +1017,10 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 						PCI_DEV_LIVEUPDATE_OUTGOING);
 	}
 
+	/* A VF that is disabled leaves the record even if its entry was not valid */
 	if (pci_liveupdate_incoming &&
-	    pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
+	    (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
+	     pci_liveupdate_is_disabled(dev)))
 		pci_liveupdate_cleanup_incoming(dev);
 }
 
