@@ -30,6 +30,7 @@ struct test_guard {
 
 void test_guard_begin(struct test_guard *guard);
 void test_guard_end(struct kunit *test, struct test_guard *guard);
+unsigned int test_count_logged(struct test_guard *guard, const char *text);
 bool test_logged(struct test_guard *guard, const char *text);
 
 /**
@@ -82,6 +83,15 @@ enum model_fn {
 	EP_ACS,
 	CB_BR,		/* CardBus bridge */
 	EP_ROOT,	/* on the root bus */
+	RP_S,		/* root port, above a device with two PFs; see model_add_sriov() */
+	PF_S,
+	PF_T,
+	VF_S0,		/* VFs of PF_S */
+	VF_S1,
+	VF_S2,
+	VF_T0,		/* VFs of PF_T */
+	VF_T1,
+	VF_T2,
 	NR_MODEL_FNS,
 	ON_ROOT_BUS = NR_MODEL_FNS,
 };
@@ -109,6 +119,10 @@ struct model_access {
 };
 
 #define MODEL_LOG_SIZE	32768
+
+/* The registers of SR-IOV of the PFs, and of MSI-X of functions. */
+#define MODEL_SRIOV_CAP	0x100
+#define MODEL_MSIX_CAP	0xb0
 
 struct model_state {
 	bool absent;
@@ -157,6 +171,9 @@ void model_set_id(struct model *model, enum model_fn fn, u16 vendor,
 		  u16 device);
 void model_add_settings(struct model *model);
 void model_put_in_use(struct model *model);
+void model_add_sriov(struct model *model);
+void model_set_routing(struct model *model, enum model_fn pf, u16 offset,
+		       u16 stride);
 void model_set_buses(struct model *model, enum model_fn fn, u8 secondary,
 		     u8 subordinate);
 
@@ -164,6 +181,8 @@ u16 model_bdf(struct model *model, enum model_fn fn);
 enum model_fn model_parent(enum model_fn fn);
 bool model_is_bridge(enum model_fn fn);
 bool model_is_vf(enum model_fn fn);
+bool model_is_pf(enum model_fn fn);
+enum model_fn model_pf(enum model_fn vf);
 struct pci_function_ser model_entry(struct model *model, enum model_fn fn);
 struct pci_dev *model_get_dev(struct model *model, enum model_fn fn);
 

@@ -63,7 +63,8 @@ void api_scan_all(struct kunit *test)
 
 	api_scan(test);
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++)
-		KUNIT_ASSERT_EQ_MSG(test, !t->devs[fn], model_is_vf(fn),
+		KUNIT_ASSERT_EQ_MSG(test, !t->devs[fn],
+				    model_is_vf(fn) || t->model.fns[fn].absent,
 				    "function %d", fn);
 }
 
@@ -125,7 +126,7 @@ void api_preserve_last(struct kunit *test, enum model_fn bridge)
 			pci_liveupdate_index_add(t->out.obj, key, &entry));
 }
 
-/* Return a set of functions with the bridges above them. */
+/* Return a set of functions with the PFs of VFs and the bridges above. */
 unsigned long api_with_bridges(unsigned long set)
 {
 	unsigned long all = set;
@@ -135,6 +136,8 @@ unsigned long api_with_bridges(unsigned long set)
 
 		if (!(set & BIT(fn)))
 			continue;
+		if (model_is_vf(fn))
+			all |= BIT(model_pf(fn));
 		while ((above = model_parent(above)) != ON_ROOT_BUS)
 			all |= BIT(above);
 	}
@@ -173,8 +176,6 @@ void api_expect_exactly(struct kunit *test, struct pci_liveupdate_index *index,
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
 		bool want = all & BIT(fn);
 
-		if (model_is_vf(fn))
-			continue;
 		KUNIT_EXPECT_EQ_MSG(test, want, api_contains(t, index, fn),
 				    "function %d", fn);
 		if (t->devs[fn])
@@ -214,22 +215,39 @@ static void record_refusal(const char *why)
 	strscpy(t->why, why);
 }
 
+static void copy_function(struct kunit *test, struct pci_liveupdate_index *from,
+			  struct pci_liveupdate_index *to, pci_ser_key_t key)
+{
+	const struct pci_function_ser *entry;
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	KUNIT_ASSERT_TRUE(test, pci_liveupdate_index_find(from, key, &slot));
+	entry = pci_liveupdate_index_entry(from, &slot, &damage);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
+	if (!(entry->flags & PCI_SER_PF)) {
+		KUNIT_ASSERT_EQ(test, 0,
+				pci_liveupdate_index_add(to, key, entry));
+		return;
+	}
+
+	sriov = pci_liveupdate_index_sriov(from, &slot, &damage);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sriov));
+	KUNIT_ASSERT_EQ(test, 0,
+			pci_liveupdate_index_add_pf(to, key, entry, sriov));
+}
+
 /* Copy an index: its pages can be handed over only once. */
 static struct pci_liveupdate_index *
 copy_index(struct kunit *test, struct pci_liveupdate_index *from)
 {
 	struct pci_liveupdate_index *to = pci_liveupdate_index_create();
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
 	pci_ser_key_t key;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(to));
-	pci_liveupdate_index_for_each(from, key) {
-		entry = test_index_entry(from, key, &damage);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
-		KUNIT_ASSERT_EQ(test, 0,
-				pci_liveupdate_index_add(to, key, entry));
-	}
+	pci_liveupdate_index_for_each(from, key)
+		copy_function(test, from, to, key);
 
 	return to;
 }
@@ -253,6 +271,13 @@ void api_finish_flb(struct kunit *test)
 	test_record_gone(test, &t->rec);
 }
 
+/* A kexec does not disable VFs: treat a PF as preserved while it is removed. */
+static void keep_vfs(struct pci_dev *dev)
+{
+	if (pci_num_vf(dev))
+		set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
+}
+
 /*
  * Live update from preserved functions up to the moment before the scan of the next
  * kernel. The model keeps its registers, as hardware does.
@@ -270,9 +295,10 @@ void api_live_update(struct kunit *test)
 	pci_liveupdate_index_for_each(t->out.obj, key)
 		test_index_remove(t->out.obj, key);
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
-		if (t->devs[fn])
-			clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING,
-				  &t->devs[fn]->priv_flags);
+		if (!t->devs[fn])
+			continue;
+		clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &t->devs[fn]->priv_flags);
+		keep_vfs(t->devs[fn]);
 	}
 	api_end_outgoing(t);
 	api_remove_host(test);

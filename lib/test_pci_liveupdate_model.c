@@ -9,13 +9,20 @@
 #include <linux/numa.h>
 #include <linux/pci.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
 
 #include "test_pci_liveupdate.h"
 
 #define PCIE_CAP	0x40
-#define SRIOV_CAP	0x100
+#define PM_CAP		0x80
+#define SRIOV_CAP	MODEL_SRIOV_CAP
+
+/* Extended capabilities of a VF, after AER. */
+#define VF_ARI_CAP	0x148
+#define VF_ACS_CAP	0x158
+#define VF_ATS_CAP	0x168
 
 /* A function without a PCI Express capability. */
 #define CONVENTIONAL	0xff
@@ -43,6 +50,11 @@ struct bar_desc {
  * @pcie_type:   PCI_EXP_TYPE_*, or CONVENTIONAL.
  * @bars:        The BARs; one after a 64-bit BAR is its upper half.
  * @rom_shift:   log2 of the size of the expansion ROM.
+ * @pf:          The PF of a VF, whose registers have the BDF of the VF. Else 0.
+ * @vf:          Number of the VF.
+ * @total_vfs:   TotalVFs of a PF.
+ * @routing:     First VF Offset and VF Stride of a PF.
+ * @vf_bars:     The VF BARs of a PF.
  */
 struct fn_desc {
 	enum model_fn parent;
@@ -54,7 +66,18 @@ struct fn_desc {
 	u8 pcie_type;
 	struct bar_desc bars[PCI_STD_NUM_BARS];
 	u8 rom_shift;
+	enum model_fn pf;
+	u8 vf;
+	u8 total_vfs;
+	u8 routing;
+	struct bar_desc vf_bars[PCI_SRIOV_NUM_BARS];
 };
+
+#define VF_OF(_pf, _vf)						\
+	{								\
+		.parent = RP_S, .pf = (_pf), .vf = (_vf),		\
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,			\
+	}
 
 static const struct fn_desc fn_descs[NR_MODEL_FNS] = {
 	[RP_A] = {
@@ -118,13 +141,14 @@ static const struct fn_desc fn_descs[NR_MODEL_FNS] = {
 		.parent = RP_B, .devfn = PCI_DEVFN(0, 0),
 		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
 		.bars = { { BAR_MEM64, 14 } },
+		.total_vfs = 2, .routing = 1,
 	},
 	[VF_0] = {
-		.parent = RP_B, .devfn = PCI_DEVFN(0, 1),
+		.parent = RP_B, .pf = PF, .vf = 0,
 		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
 	},
 	[VF_1] = {
-		.parent = RP_B, .devfn = PCI_DEVFN(0, 2),
+		.parent = RP_B, .pf = PF, .vf = 1,
 		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
 	},
 	[RP_ACS] = {
@@ -147,6 +171,31 @@ static const struct fn_desc fn_descs[NR_MODEL_FNS] = {
 		.pcie_type = CONVENTIONAL,
 		.bars = { { BAR_MEM32, 15 } },
 	},
+	/* VFs of both PFs interleave. Bus numbers are left for more of them. */
+	[RP_S] = {
+		.parent = ON_ROOT_BUS, .devfn = PCI_DEVFN(3, 0),
+		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
+		.secondary = 0x10, .subordinate = 0x12,
+		.pcie_type = PCI_EXP_TYPE_ROOT_PORT,
+	},
+	[PF_S] = {
+		.parent = RP_S, .devfn = PCI_DEVFN(0, 0), .multi = true,
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+		.total_vfs = 3, .routing = 2,
+		.vf_bars = { { BAR_MEM64, 14 }, {}, { BAR_MEM32, 12 } },
+	},
+	[PF_T] = {
+		.parent = RP_S, .devfn = PCI_DEVFN(0, 1), .multi = true,
+		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
+		.total_vfs = 3, .routing = 2,
+		.vf_bars = { { BAR_MEM64, 14 }, {}, { BAR_MEM32, 12 } },
+	},
+	[VF_S0] = VF_OF(PF_S, 0),
+	[VF_S1] = VF_OF(PF_S, 1),
+	[VF_S2] = VF_OF(PF_S, 2),
+	[VF_T0] = VF_OF(PF_T, 0),
+	[VF_T1] = VF_OF(PF_T, 1),
+	[VF_T2] = VF_OF(PF_T, 2),
 };
 
 enum model_fn model_parent(enum model_fn fn)
@@ -161,7 +210,27 @@ bool model_is_bridge(enum model_fn fn)
 
 bool model_is_vf(enum model_fn fn)
 {
-	return fn == VF_0 || fn == VF_1;
+	return fn_descs[fn].pf;
+}
+
+bool model_is_pf(enum model_fn fn)
+{
+	return fn_descs[fn].total_vfs;
+}
+
+/* Return the PF of a VF. */
+enum model_fn model_pf(enum model_fn vf)
+{
+	return fn_descs[vf].pf;
+}
+
+static u16 model_vf_bdf(struct model *model, enum model_fn vf)
+{
+	const u8 *cap = model->fns[model_pf(vf)].cfg + SRIOV_CAP;
+
+	return model_bdf(model, model_pf(vf)) +
+	       get_unaligned_le16(cap + PCI_SRIOV_VF_OFFSET) +
+	       get_unaligned_le16(cap + PCI_SRIOV_VF_STRIDE) * fn_descs[vf].vf;
 }
 
 static u8 model_bus(struct model *model, enum model_fn fn)
@@ -174,6 +243,9 @@ static u8 model_bus(struct model *model, enum model_fn fn)
 
 u16 model_bdf(struct model *model, enum model_fn fn)
 {
+	if (model_is_vf(fn))
+		return model_vf_bdf(model, fn);
+
 	return PCI_DEVID(model_bus(model, fn), fn_descs[fn].devfn);
 }
 
@@ -194,6 +266,10 @@ struct pci_function_ser model_entry(struct model *model, enum model_fn fn)
 	if (!(get_unaligned_le16(model->fns[fn].writable + PCI_COMMAND) &
 	      PCI_COMMAND_INTX_DISABLE))
 		entry.flags = PCI_SER_INTX_BROKEN;
+	if (IS_ENABLED(CONFIG_PCI_IOV) && model_is_pf(fn))
+		entry.flags |= PCI_SER_PF;
+	if (model_is_vf(fn))
+		entry.flags |= PCI_SER_VF;
 	if (model_is_bridge(fn)) {
 		entry.secondary = cfg[PCI_SECONDARY_BUS];
 		entry.subordinate = cfg[PCI_SUBORDINATE_BUS];
@@ -261,22 +337,30 @@ static void init_pcie_cap(struct model_state *state, u8 type)
 			   cap + PCI_EXP_FLAGS);
 }
 
-static void init_sriov_cap(struct model_state *state)
+static void init_sriov_cap(struct model_state *state, enum model_fn pf)
 {
+	const struct fn_desc *desc = &fn_descs[pf];
 	u8 *cap = state->cfg + SRIOV_CAP;
 	u8 *writable = state->writable + SRIOV_CAP;
+	enum model_fn vf_0 = 0;
 
+	while (fn_descs[vf_0].pf != pf)
+		vf_0++;
 	put_unaligned_le32(PCI_EXT_CAP_ID_SRIOV | 1 << 16, cap);
 	put_unaligned_le16(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE,
 			   writable + PCI_SRIOV_CTRL);
-	put_unaligned_le16(2, cap + PCI_SRIOV_INITIAL_VF);
-	put_unaligned_le16(2, cap + PCI_SRIOV_TOTAL_VF);
+	put_unaligned_le16(desc->total_vfs, cap + PCI_SRIOV_INITIAL_VF);
+	put_unaligned_le16(desc->total_vfs, cap + PCI_SRIOV_TOTAL_VF);
 	put_unaligned_le16(0xffff, writable + PCI_SRIOV_NUM_VF);
-	put_unaligned_le16(1, cap + PCI_SRIOV_VF_OFFSET);
-	put_unaligned_le16(1, cap + PCI_SRIOV_VF_STRIDE);
-	put_unaligned_le16(MODEL_DEVICE(VF_0), cap + PCI_SRIOV_VF_DID);
+	cap[PCI_SRIOV_FUNC_LINK] = desc->devfn;
+	put_unaligned_le16(desc->routing, cap + PCI_SRIOV_VF_OFFSET);
+	put_unaligned_le16(desc->routing, cap + PCI_SRIOV_VF_STRIDE);
+	put_unaligned_le16(MODEL_DEVICE(vf_0), cap + PCI_SRIOV_VF_DID);
 	put_unaligned_le32(0x553, cap + PCI_SRIOV_SUP_PGSIZE);
 	put_unaligned_le32(0xffffffff, writable + PCI_SRIOV_SYS_PGSIZE);
+	for (int i = 0; i < PCI_SRIOV_NUM_BARS; i++)
+		init_bar(state, SRIOV_CAP + PCI_SRIOV_BAR + 4 * i,
+			 desc->vf_bars[i]);
 }
 
 static void init_bridge(struct model *model, enum model_fn fn)
@@ -320,6 +404,8 @@ static void init_fn(struct model *model, enum model_fn fn)
 		init_rom(state, PCI_ROM_ADDRESS, desc->rom_shift);
 	if (desc->pcie_type != CONVENTIONAL)
 		init_pcie_cap(state, desc->pcie_type);
+	if (model_is_pf(fn))
+		init_sriov_cap(state, fn);
 }
 
 void model_init(struct model *model, u32 domain)
@@ -332,31 +418,107 @@ void model_init(struct model *model, u32 domain)
 #endif
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++)
 		init_fn(model, fn);
-	init_sriov_cap(&model->fns[PF]);
+	for (enum model_fn fn = RP_S; fn <= VF_T2; fn++)
+		model->fns[fn].absent = true;
 	/* Sunrise Point, whose ACS registers are in the wrong place. */
 	model_set_id(model, RP_ACS, PCI_VENDOR_ID_INTEL, 0x9d10);
+}
+
+/* SR-IOV */
+
+#define VF_WINDOW	0xd0000000u
+
+static void add_cap(u8 *cfg, u8 where, u8 id, u8 next)
+{
+	cfg[where + PCI_CAP_LIST_ID] = id;
+	cfg[where + PCI_CAP_LIST_NEXT] = next;
+}
+
+static void add_ext_cap(u8 *cfg, u16 where, u16 id, u16 next)
+{
+	put_unaligned_le32(id | 1 << 16 | next << 20, cfg + where);
+}
+
+/* The capabilities and the only bits of a VF that software can write. */
+static void add_vf(struct model_state *state)
+{
+	u8 *cfg = state->cfg;
+
+	put_unaligned_le16(PCI_COMMAND_MASTER, state->writable + PCI_COMMAND);
+	add_cap(cfg, PCIE_CAP, PCI_CAP_ID_EXP, PM_CAP);
+	add_cap(cfg, PM_CAP, PCI_CAP_ID_PM, MODEL_MSIX_CAP);
+	add_cap(cfg, MODEL_MSIX_CAP, PCI_CAP_ID_MSIX, 0);
+	put_unaligned_le16(3, cfg + PM_CAP + PCI_PM_PMC);
+	put_unaligned_le16(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL,
+			   state->writable + MODEL_MSIX_CAP + PCI_MSIX_FLAGS);
+	add_ext_cap(cfg, PCI_CFG_SPACE_SIZE, PCI_EXT_CAP_ID_ERR, VF_ARI_CAP);
+	add_ext_cap(cfg, VF_ARI_CAP, PCI_EXT_CAP_ID_ARI, VF_ACS_CAP);
+	add_ext_cap(cfg, VF_ACS_CAP, PCI_EXT_CAP_ID_ACS, VF_ATS_CAP);
+	add_ext_cap(cfg, VF_ATS_CAP, PCI_EXT_CAP_ID_ATS, 0);
+}
+
+/* Assign an address in the window to each VF BAR. */
+static void assign_vf_bars(struct model *model, enum model_fn pf, u32 base)
+{
+	u8 *cap = model->fns[pf].cfg + SRIOV_CAP;
+
+	for (int i = 0; i < PCI_SRIOV_NUM_BARS; i++) {
+		u8 *bar = cap + PCI_SRIOV_BAR + 4 * i;
+
+		if (fn_descs[pf].vf_bars[i].type)
+			put_unaligned_le32(get_unaligned_le32(bar) |
+					   (base + i * SZ_64K), bar);
+	}
+}
+
+/* Plug in a device with two PFs, whose firmware has assigned addresses. */
+void model_add_sriov(struct model *model)
+{
+	for (enum model_fn fn = RP_S; fn <= VF_T2; fn++) {
+		model->fns[fn].absent = false;
+		if (model_is_vf(fn))
+			add_vf(&model->fns[fn]);
+	}
+
+	model->window = DEFINE_RES_MEM(VF_WINDOW, SZ_1M);
+	put_unaligned_le32(VF_WINDOW | VF_WINDOW >> 16,
+			   model->fns[RP_S].cfg + PCI_MEMORY_BASE);
+	assign_vf_bars(model, PF_S, VF_WINDOW);
+	assign_vf_bars(model, PF_T, VF_WINDOW + SZ_512K);
+}
+
+/* Set First VF Offset and VF Stride, which determine the BDFs of VFs. */
+void model_set_routing(struct model *model, enum model_fn pf, u16 offset,
+		       u16 stride)
+{
+	u8 *cap = model->fns[pf].cfg + SRIOV_CAP;
+
+	put_unaligned_le16(offset, cap + PCI_SRIOV_VF_OFFSET);
+	put_unaligned_le16(stride, cap + PCI_SRIOV_VF_STRIDE);
 }
 
 /* Configuration cycles */
 
 static bool responds(struct model *model, enum model_fn fn)
 {
-	const u8 *sriov = model->fns[PF].cfg + SRIOV_CAP;
-	u16 ctrl = get_unaligned_le16(sriov + PCI_SRIOV_CTRL);
+	const struct model_state *pf = &model->fns[model_pf(fn)];
+	const u8 *sriov = pf->cfg + SRIOV_CAP;
 
 	if (model->fns[fn].absent)
 		return false;
 	if (!model_is_vf(fn))
 		return true;
 
-	return !model->fns[PF].absent && ctrl & PCI_SRIOV_CTRL_VFE &&
-	       get_unaligned_le16(sriov + PCI_SRIOV_NUM_VF) > fn - VF_0;
+	return !pf->absent && sriov[PCI_SRIOV_CTRL] & PCI_SRIOV_CTRL_VFE &&
+	       get_unaligned_le16(sriov + PCI_SRIOV_NUM_VF) > fn_descs[fn].vf;
 }
 
 /* The bus numbers of the bridges above route a cycle. */
-static bool is_routed(struct model *model, enum model_fn fn, u8 bus)
+static bool is_routed(struct model *model, enum model_fn fn, u16 bdf)
 {
-	if (model_bus(model, fn) != bus)
+	u8 bus = PCI_BUS_NUM(bdf);
+
+	if (model_bdf(model, fn) != bdf)
 		return false;
 
 	for (fn = model_parent(fn); fn != ON_ROOT_BUS; fn = model_parent(fn)) {
@@ -374,8 +536,8 @@ static struct model_state *model_find(struct model *model, struct pci_bus *bus,
 				      unsigned int devfn)
 {
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
-		if (fn_descs[fn].devfn == devfn && responds(model, fn) &&
-		    is_routed(model, fn, bus->number))
+		if (responds(model, fn) &&
+		    is_routed(model, fn, PCI_DEVID(bus->number, devfn)))
 			return &model->fns[fn];
 	}
 
@@ -409,8 +571,7 @@ static int model_read(struct pci_bus *bus, unsigned int devfn, int where,
 
 	*val = get_register(state, where, size);
 	/* The IDs of a VF are those of its PF. */
-	if (state >= &model->fns[VF_0] && state <= &model->fns[VF_1] &&
-	    where < PCI_COMMAND)
+	if (state && model_is_vf(state - model->fns) && where < PCI_COMMAND)
 		*val = GENMASK(8 * size - 1, 0);
 
 	model_log(model, &(struct model_access) {
@@ -543,10 +704,30 @@ void model_rescan(struct model *model)
 	pci_unlock_rescan_remove();
 }
 
+/* Firmware has assigned the VF BARs and the window above, as at boot. */
+static void claim_vf_bars(struct pci_dev *pf)
+{
+	struct pci_dev *port = pci_upstream_bridge(pf);
+
+	if (!pf->is_physfn)
+		return;
+
+	if (!port->resource[PCI_BRIDGE_MEM_WINDOW].parent)
+		pci_claim_resource(port, PCI_BRIDGE_MEM_WINDOW);
+	for (int i = 0; i < PCI_SRIOV_NUM_BARS; i++) {
+		int resno = pci_resource_num_from_vf_bar(i);
+
+		if (pf->resource[resno].start && !pf->resource[resno].parent)
+			pci_claim_resource(pf, resno);
+	}
+}
+
 /* Like a write to sriov_numvfs. */
 int model_set_vfs(struct pci_dev *pf, int nr_vfs)
 {
 	int err = 0;
+
+	claim_vf_bars(pf);
 
 	pci_lock_rescan_remove();
 	if (nr_vfs)

@@ -51,21 +51,27 @@ void test_guard_end(struct kunit *test, struct test_guard *guard)
 			    "there was a WARN, see above");
 }
 
-/* Return whether the kernel has logged @text since the test began. */
-bool test_logged(struct test_guard *guard, const char *text)
+/* Return how many lines with @text the kernel has logged since the test began. */
+unsigned int test_count_logged(struct test_guard *guard, const char *text)
 {
 	static char line[1024];
 	struct kmsg_dump_iter iter;
+	unsigned int lines = 0;
 	size_t len;
 
 	kmsg_dump_rewind(&iter);
 	iter.cur_seq = guard->log_seq;
 	while (kmsg_dump_get_line(&iter, false, line, sizeof(line), &len)) {
 		if (strnstr(line, text, len))
-			return true;
+			lines++;
 	}
 
-	return false;
+	return lines;
+}
+
+bool test_logged(struct test_guard *guard, const char *text)
+{
+	return test_count_logged(guard, text);
 }
 
 /* Handing over */

@@ -75,7 +75,7 @@ static void refuse_preserve_vfs(struct kunit *test)
 	api_scan_all(test);
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_TRUE(test, pci_liveupdate_begin_vfs(t->devs[PF]));
-	KUNIT_EXPECT_EQ(test, api_preserve(t, PF), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, api_preserve(t, PF), -EBUSY);
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), 0);
 	pci_liveupdate_end_vfs(t->devs[PF]);
 	KUNIT_EXPECT_EQ(test, api_preserve(t, PF), 0);

@@ -15,7 +15,7 @@
 #define MSI_CAP		0x90
 #define MSIX_CAP	0xb0
 
-/* The PF has its SR-IOV capability at 0x100. */
+/* A PF has its SR-IOV capability at 0x100. */
 #define EXT_CAPS	0x100
 #define AER_CAP		0x180
 #define ACS_CAP		0x200
@@ -199,7 +199,7 @@ void model_add_settings(struct model *model)
 			continue;
 		add_capabilities(state, model_is_bridge(fn));
 		if (is_pcie(state))
-			add_pcie_capabilities(state, fn == PF);
+			add_pcie_capabilities(state, model_is_pf(fn));
 	}
 	for_settings(model, set_writable);
 }
