@@ -221,10 +221,8 @@ static void copy_function(struct kunit *test, struct pci_liveupdate_index *from,
 	const struct pci_function_ser *entry;
 	const struct pci_sriov_ser *sriov;
 	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_slot slot;
 
-	KUNIT_ASSERT_TRUE(test, pci_liveupdate_index_find(from, key, &slot));
-	entry = pci_liveupdate_index_entry(from, &slot, &damage);
+	entry = test_index_entry(from, key, &damage);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
 	if (!(entry->flags & PCI_SER_PF)) {
 		KUNIT_ASSERT_EQ(test, 0,
@@ -232,7 +230,7 @@ static void copy_function(struct kunit *test, struct pci_liveupdate_index *from,
 		return;
 	}
 
-	sriov = pci_liveupdate_index_sriov(from, &slot, &damage);
+	sriov = test_index_sriov(from, key, &damage);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(sriov));
 	KUNIT_ASSERT_EQ(test, 0,
 			pci_liveupdate_index_add_pf(to, key, entry, sriov));
