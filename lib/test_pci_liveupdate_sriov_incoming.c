@@ -663,6 +663,11 @@ static void disable_owned(struct kunit *test)
 				 PCI_SRIOV_CTRL_VFE);
 	api_get_devs(t);
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(PF_S));
+
+	/* A rescan finds it as it was left. */
+	api_remove_dev(t, PF_S);
+	api_rescan(t);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(PF_S));
 }
 
 /* Removal */

@@ -977,7 +977,7 @@ pci_liveupdate_index_sriov(struct pci_liveupdate_index *index,
 
 /**
  * pci_liveupdate_index_set_sriov - Replace the SR-IOV state of a PF.
- * @slot:  A function of an outgoing index whose entry has PCI_SER_PF.
+ * @slot:  A function whose entry has PCI_SER_PF and was checked.
  * @sriov: The new state; copied.
  *
  * Context: Any. The caller excludes all other users of the index.

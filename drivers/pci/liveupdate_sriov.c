@@ -322,15 +322,15 @@ void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev)
 }
 
 /* The driver of an owned PF may have disabled its VFs. */
-static void sriov_update_record(struct pci_dev *pf)
+static void sriov_update_record(struct pci_liveupdate_index *index,
+				struct pci_dev *pf, int flag)
 {
 	pci_ser_key_t key = PCI_SER_KEY(pci_domain_nr(pf->bus), pci_dev_id(pf));
 	struct pci_sriov_ser sriov = pci_liveupdate_describe_sriov(pf);
 	struct pci_liveupdate_slot slot;
 
-	if (test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pf->priv_flags) &&
-	    !kexec_in_progress &&
-	    pci_liveupdate_index_find(pci_liveupdate_outgoing, key, &slot))
+	if (index && test_bit(flag, &pf->priv_flags) &&
+	    pci_liveupdate_index_find(index, key, &slot))
 		pci_liveupdate_index_set_sriov(&slot, &sriov);
 }
 
@@ -344,7 +344,12 @@ void pci_liveupdate_end_vfs(struct pci_dev *dev)
 {
 	guard(mutex)(&pci_liveupdate_lock);
 
-	sriov_update_record(dev);
+	sriov_update_record(pci_liveupdate_incoming, dev,
+			    PCI_DEV_LIVEUPDATE_INCOMING);
+	/* The reboot notifier has begun to hand the record over */
+	if (!kexec_in_progress)
+		sriov_update_record(pci_liveupdate_outgoing, dev,
+				    PCI_DEV_LIVEUPDATE_OUTGOING);
 	clear_bit(PCI_DEV_LIVEUPDATE_VFS, &dev->priv_flags);
 }
 
