@@ -17,12 +17,6 @@ drivers_of() {
 	done
 }
 
-# unbind ADDRESS: and let any driver bind again.
-unbind() {
-	echo "$1" >"$PCI/devices/$1/driver/unbind"
-	echo >"$PCI/devices/$1/driver_override"
-}
-
 pvpanics_below_bridges() {
 	functions_below_bridges $PVPANIC
 }

@@ -133,14 +133,26 @@ nvmes_below_bridges() {
 	functions_below_bridges $NVME
 }
 
-# bind ADDRESS...
-bind() {
-	local address
+# bind_to DRIVER ADDRESS...
+bind_to() {
+	local driver=$1 address
+	shift
 
 	for address; do
-		echo "$STUB" >"$PCI/devices/$address/driver_override"
+		echo "$driver" >"$PCI/devices/$address/driver_override"
 		echo "$address" >"$PCI/drivers_probe"
 	done
+}
+
+# bind ADDRESS...
+bind() {
+	bind_to $STUB "$@"
+}
+
+# unbind ADDRESS: and let any driver bind again.
+unbind() {
+	echo "$1" >"$PCI/devices/$1/driver/unbind"
+	echo >"$PCI/devices/$1/driver_override"
 }
 
 # config_write ADDRESS OFFSET BYTE...: bytes in hexadecimal.
@@ -478,7 +490,8 @@ absent() {
 
 # close_session HOLDER: end the process that holds it.
 close_session() {
-	kill "$1" || return
+	# kill "" ends all processes of the group.
+	[ "$1" ] && kill "$1" || return
 	while [ -e "/proc/$1" ]; do
 		usleep 10000
 	done
