@@ -48,8 +48,8 @@ vm_vga() {
 	vm_device "$1,bus=$2,addr=$3.0,romfile="
 }
 
-# touch_hierarchy: functions below root ports, a switch and conventional bridges. The
-# test preserves the VGA device, but not the two cirrus-vga: one shares all bridges
+# touch_hierarchy: functions below root ports, a switch and conventional bridges, and a
+# PF with VFs. The test preserves the VGA device, but not the two cirrus-vga: one shares all bridges
 # with it, and the other one none.
 touch_hierarchy() {
 	vm_device intel-iommu,device-iotlb=on
@@ -68,6 +68,7 @@ touch_hierarchy() {
 	vm_device virtio-net-pci,bus=rp5,netdev=net,ats=on,disable-legacy=on,iommu_platform=on,romfile=
 	vm_root_port rp6 6
 	vm_vga cirrus-vga rp6 0
+	vm_nvme_pf 1 3
 	vm_device edu,bus=pcie.0,addr=1d.0
 }
 
@@ -83,7 +84,7 @@ traced() {
 	mapfile -t devices < <(touch_hierarchy)
 	mkdir -p "$dir"
 	rm -f -- "$dir/trace"
-	vm_boot "$dir" "$kernel" "$next" "$initrd" "$BOOT_SECONDS" "liveupdate=on scenario=touch $line" \
+	vm_boot "$dir" "$kernel" "$next" "$initrd" "$BOOT_SECONDS" "liveupdate=on scenario=touch vfs_step=2 $line" \
 		"${devices[@]}" -D "$dir/trace" -trace pci_cfg_write -trace pci_cfg_read \
 		-trace pci_update_mappings_del
 	console_is_clean "$dir/console"

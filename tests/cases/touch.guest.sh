@@ -3,10 +3,10 @@
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
 # A live update between two marks in the trace of the host, with the contents of
-# configuration space before and after. Functions look as if they were in use.
-# Before a driver is bound in the next kernel, user space tries to write to them
-# and to reset them. With preserve=no it is a plain kexec, of kernels that know
-# nothing.
+# configuration space before and after. Functions look as if they were in use. Some
+# VFs of a PF are preserved, and so is the PF. Before a driver is bound in the next
+# kernel, user space tries to write to them and to reset them. With preserve=no it is
+# a plain kexec, of kernels that know nothing.
 
 E1000E=8086:10d3
 VGA=1234:1111
@@ -29,6 +29,19 @@ capability() {
 			return
 		fi
 		offset=$(($(config_read "$1" $((offset + 1)))))
+	done
+}
+
+# use_vfs: kernels without the option have no stub driver.
+use_vfs() {
+	local pf
+
+	pf=$(pfs)
+	bind_to pci-pf-stub "$pf"
+	use "$pf"
+	cat "$PCI/devices/$pf/sriov_totalvfs" >"$(numvfs "$pf")"
+	for address in $(vfs_of "$pf"); do
+		use "$address"
 	done
 }
 
@@ -90,12 +103,15 @@ first() {
 		config_write "$(port_above "$address")" 62 00 00
 	done
 	use_vga "$(functions_of $VGA)"
+	use_vfs
 	if [ "$(parameter preserve yes)" = yes ]; then
-		bind $all
-		check "the functions are preserved" \
-			pci-liveupdate preserve --background vm $all
+		bind $all $(kept_vfs)
+		check "functions and VFs are preserved" \
+			pci-liveupdate preserve --background vm $all $(kept_vfs)
 	fi
 	say data preserved $all
+	say data pfs $(pfs)
+	say data vfs $(kept_vfs)
 	load_next liveupdate=on intel_iommu=on "trace_event=$(parameter event)" \
 		$(parameter next "")
 	say_config before
@@ -111,8 +127,11 @@ second() {
 	fi
 	check_same "the same functions are preserved at the same addresses" \
 		"$(records incoming function)" "$(functions)"
+	check_same "so are VFs" "$(records incoming '^vf$')" "$(kept_vfs)"
+	check_same "their PF is preserved for them" "$(records incoming '^implied-pf$')" "$(pfs)"
 	attempt_all refused
-	bind $(functions)
+	attempt_sriov
+	bind $(functions) $(kept_vfs)
 	check "the session is finished" pci-liveupdate finish vm
 	mark a5
 	say_config after
@@ -170,11 +189,24 @@ attempt_all() {
 	check "a write to Bridge Control of $port is $how" \
 		"$how" config_write "$port" 62 40 00
 	check "the next one is $how" "$how" config_write "$port" 62 00 00
-	attempt_reset "$how" reset "$(functions_of $NVME)"
+	attempt_reset "$how" reset "$(nvmes_below_bridges)"
 	attempt_reset "$how" reset_below "$(port_above "$(functions_of $VGA)")"
 	[ "$how" = accepted ] || for address in $(functions_of $OTHER_VGA); do
 		vga_lock "$address"
 	done
+}
+
+# attempt_sriov: to disable VFs by a write to SR-IOV Control of their PF or by its reset,
+# and to reset a VF.
+attempt_sriov() {
+	local pf control
+
+	pf=$(pfs)
+	control=$(($(extended_capability "$pf" 0x10) + 8))
+	check "a write to SR-IOV Control of $pf is refused" \
+		refused config_write "$pf" $control 00 00
+	attempt_reset refused reset "$pf"
+	attempt_reset refused reset "$(kept_vfs | head -n 1)"
 }
 
 # vga_lock ADDRESS: let the VGA arbiter give the legacy ranges to this function for a

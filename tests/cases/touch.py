@@ -135,6 +135,10 @@ SERVICES = {
     "DPC Control": "the DPC service enables containment and its interrupt",
 }
 
+# The reason for the only change of a PF that is preserved for its VFs.
+IDLE_PF = "the old kernel clears Bus Master: nothing preserves the PF's own memory"
+BUS_MASTER = 0x4
+
 # The bits of these registers that a port service leaves alone: power and
 # interlock of a slot, and the software trigger of DPC.
 NOT_OF_SERVICES = {"Slot Control": 0xC00, "DPC Control": 0x40}
@@ -246,6 +250,8 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.devices: dict[str, Device] = {}
         self.preserved: list[str] = []
+        self.pfs: list[str] = []
+        self.vfs: list[str] = []
         self.failed: list[str] = []
         self.refused: dict[tuple[str, str, str], int] = {}
         self.ended = False
@@ -260,13 +266,17 @@ class Run:
                 self.devices[words[3]] = Device(words[3], bytearray.fromhex(words[4]))
             elif words[:2] == ["data", "preserved"]:
                 self.preserved = words[2:]
+            elif words[:2] == ["data", "pfs"]:
+                self.pfs = words[2:]
+            elif words[:2] == ["data", "vfs"]:
+                self.vfs = words[2:]
             elif words[:2] == ["data", "refused"]:
                 self._add_refused(int(words[2]), " ".join(words[3:]))
             elif words[:2] == ["not", "ok"]:
                 self.failed.append("not so: " + " ".join(words[2:]))
             elif words[:2] == ["data", "failed"] and self.failed:
                 self.failed[-1] += "; " + " ".join(words[2:])
-        if not self.preserved:
+        if not self.preserved or not self.pfs or not self.vfs:
             sys.exit(f"{side}: the guest preserved nothing; see the console beside it")
 
     def _add_refused(self, count: int, text: str) -> None:
@@ -312,6 +322,13 @@ class Run:
                 device.mapped_out += 1
         if not self.ended:
             sys.exit(f"{trace}: it does not go from the shutdown to the finish")
+        self._unmap_vfs()
+
+    def _unmap_vfs(self) -> None:
+        """QEMU does not trace that it unmaps VFs when they are disabled."""
+        for pf in self.pfs:
+            for vf in self.vfs:
+                self.devices[vf].mapped_out += len(self.disabled_vfs(pf))
 
     def _begin(self) -> None:
         for device in self.devices.values():
@@ -322,7 +339,7 @@ class Run:
 
     def bridges(self) -> list[str]:
         """The bridges above preserved functions."""
-        buses = {int(address[5:7], 16) for address in self.preserved}
+        buses = {int(address[5:7], 16) for address in self.preserved + self.pfs}
         return sorted(
             device.address
             for device in self.devices.values()
@@ -339,6 +356,14 @@ class Run:
             if device.is_bridge
             and register.name == name
             and device.value(offset, register.width) != device.start[name]
+        ]
+
+    def disabled_vfs(self, pf: str) -> list[tuple[int, int]]:
+        """Writes that cleared VF Enable of a PF: the old value and the new one."""
+        return [
+            (old, new)
+            for name, old, new in self.devices[pf].changes
+            if name == "SR-IOV Control" and old & 1 and not new & 1
         ]
 
     def counts(self, address: str) -> tuple[int, ...]:
@@ -359,6 +384,20 @@ def complaints_of_function(device: Device) -> list[str]:
     found += [f"action bit in {name}" for name in device.actions]
     if device.mapped_out:
         found.append(f"a BAR was unmapped {device.mapped_out} times")
+    return found
+
+
+def is_idle_pf(change: tuple[str, int, int]) -> bool:
+    """Whether the change clears Bus Master, and nothing else."""
+    name, old, new = change
+    return name == "Command" and bool(old & BUS_MASTER) and new == old & ~BUS_MASTER
+
+
+def complaints_of_pf(device: Device) -> list[str]:
+    """A PF that is preserved for its VFs: only its own DMA may be stopped."""
+    found = complaints_of_function(device)
+    if device.changes and is_idle_pf(device.changes[0]):
+        del found[0]
     return found
 
 
@@ -392,6 +431,8 @@ def print_table(stock: Run, ours: Run) -> None:
     print(f"{'':14}{head} |{head}")
     for title, addresses in (
         ("functions", ours.preserved),
+        ("PF of VFs", ours.pfs),
+        ("VFs", ours.vfs),
         ("bridges above", ours.bridges()),
     ):
         print(title)
@@ -401,6 +442,16 @@ def print_table(stock: Run, ours: Run) -> None:
                 for run in (stock, ours)
             ]
             print(f"  {address}{cells[0]} |{cells[1]}")
+
+
+def print_pfs(stock: Run, ours: Run) -> None:
+    print("\nVFs and their PF:")
+    for address in ours.pfs:
+        for old, new in stock.disabled_vfs(address):
+            print(f"  {address} SR-IOV Control {old:#x} -> {new:#x}:"
+                  " the stock kernel disables all VFs")
+        for name, old, new in filter(is_idle_pf, ours.devices[address].changes):
+            print(f"  {address} {name} {old:#x} -> {new:#x}: {IDLE_PF}")
 
 
 def print_services(ours: Run) -> None:
@@ -445,6 +496,7 @@ def main() -> int:
 
     stock, ours = Run(args.stock), Run(args.ours)
     print_table(stock, ours)
+    print_pfs(stock, ours)
     print_services(ours)
     print_refused(ours)
 
@@ -453,7 +505,7 @@ def main() -> int:
         refused = {address for address, _, _ in ours.refused}
         complaints += [
             f"{address}: the guard refused no write"
-            for address in ours.preserved
+            for address in ours.preserved + ours.pfs + ours.vfs
             if address not in refused
         ]
     if args.idle:
@@ -467,10 +519,18 @@ def main() -> int:
         print(f"\nThe stock kernel leaves {args.red} different on: {' '.join(changed)}")
         if not changed:
             complaints.append(f"the stock kernel leaves {args.red} as it was")
+    # With other bus numbers the PF has another address by then.
+    if args.red != "Bus Numbers":
+        complaints += [
+            f"{address}: the stock kernel leaves its VFs enabled"
+            for address in ours.pfs
+            if not stock.disabled_vfs(address)
+        ]
     complaints += [
         f"{address}: {text}"
         for addresses, find in (
-            (ours.preserved, complaints_of_function),
+            (ours.preserved + ours.vfs, complaints_of_function),
+            (ours.pfs, complaints_of_pf),
             (ours.bridges(), complaints_of_bridge),
         )
         for address in addresses
