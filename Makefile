@@ -60,7 +60,7 @@ help:
 	@echo '  test       the test suite'
 	@echo '  check      tests without a kernel: the index in user space, the tool, lint'
 	@echo '  touch      trace writes to configuration space during a live update, stock and ours'
-	@echo '  soak       live updates with DMA under way, $(ROUNDS) times'
+	@echo '  soak       live updates with DMA and I/O of VFs under way, $(ROUNDS) times'
 	@echo '  fuzz       $(OPS) random operations on the index, and damaged records'
 	@echo '  scale      whole live updates of up to 65,536 functions, and the cost of a call'
 	@echo '  bench      compare the index with other designs: tables and plots'
