@@ -588,7 +588,7 @@ static void idle_owned(struct kunit *test)
 
 	sriov_begin(test);
 	sriov_preserve(test, BIT(PF_S));
-	/* VFs that nobody preserves need no idle PF. */
+	/* A PF without preserved VFs need not be idle. */
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_idle_pf(t->devs[PF_S]));
 	sriov_preserve(test, BIT(VF_S1));
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_idle_pf(t->devs[PF_S]));

@@ -311,7 +311,7 @@ static void adopt_before_probe(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sriov_vfs_at_probe, NR_VFS);
 }
 
-/* Nobody stopped the VFs that were not preserved: they do DMA until adoption. */
+/* VFs that were not preserved do DMA until adoption. */
 static void adopt_stops_unpreserved(struct kunit *test)
 {
 	struct api_test *t = test->priv;

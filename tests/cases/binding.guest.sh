@@ -5,12 +5,6 @@
 # The next kernel has a driver that takes each edu by itself, and that does not know
 # of live updates. It binds to a preserved edu only if user space names it.
 
-driver_of() {
-	local link
-
-	link=$(readlink "$PCI/devices/$1/driver") && echo "${link##*/}"
-}
-
 drivers_of() {
 	for address; do
 		driver_of "$address"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The KUnit suites of our files, and with lockdep, KASAN and kmemleak a live update
-# as well.
+# The KUnit suites of our files, and with lockdep, KASAN and kmemleak live updates as
+# well.
 
 kunit_tests() {
 	run kunit-7.2 kunit 7.2-base
@@ -14,6 +14,8 @@ debug_tests() {
 	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*' &
 	run debug-update live_update 7.3-debug 7.3-debug 16 update
 	wait
+	run vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
+	run vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
 	run_similar debug-kunit-all kunit 7.3-debug
 }
 

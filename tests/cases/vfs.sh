@@ -11,6 +11,13 @@ vfs_tests() {
 	run vfs-two-pfs vfs_test 7.3-base 7.3-base two_pfs vfs=3
 }
 
+# nvme_pf_test DIR FROM TO: the kernels have the nvme driver.
+nvme_pf_test() {
+	live_update "$1" "$2" "$3" 1 vfs_nvme_pf --qemu=one_pf --nvme-driver vfs=8 vfs_step=2 ||
+		return
+	is_kept "$1" registers
+}
+
 # vfs_test DIR FROM TO DEVICES [WORD...]: half of the VFs are preserved.
 vfs_test() {
 	local dir=$1 from=$2 to=$3 devices=$4

@@ -211,6 +211,13 @@ can_do_dma() {
 	[ $(($(config_read "$1" 4) & 4)) != 0 ]
 }
 
+# driver_of ADDRESS: or nothing.
+driver_of() {
+	local link
+
+	link=$(readlink "$PCI/devices/$1/driver") && echo "${link##*/}"
+}
+
 # port_above ADDRESS: the bridge above a function, or nothing on a root bus.
 port_above() {
 	! is_below_bridge "$1" || basename "$(readlink -f "$PCI/devices/$1/..")"
@@ -411,15 +418,22 @@ enable_vfs() {
 	echo "$count" >"$(numvfs "$1")" && nvme-vf online "$1" "$count"
 }
 
-# start_vfs: bind PFs, enable their VFs, and bind the VFs to preserve. The controllers
-# of these run, and one has a read in flight, in a memfd that is preserved.
+# start_vfs: bind PFs, enable their VFs, and start the VFs to preserve.
 start_vfs() {
-	local pf kept io
+	local pf
 
 	bind $(pfs)
 	for pf in $(pfs); do
 		check "VFs of $pf are enabled and online" enable_vfs "$pf"
 	done
+	start_kept_vfs
+}
+
+# start_kept_vfs: bind the VFs to preserve. Their controllers run, and one has a read in
+# flight, in a memfd that is preserved.
+start_kept_vfs() {
+	local kept io
+
 	kept=$(kept_vfs)
 	[ "$kept" ] || return 0
 	io=$(io_vf)

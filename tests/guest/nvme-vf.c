@@ -3,7 +3,10 @@
  * Nvme controllers of a PF and its VFs, driven from user space without interrupts.
  *
  * nvme-vf online PF COUNT: give queues to the secondary controllers of the first COUNT
- * VFs, and bring them online. VFs have to be enabled before.
+ * VFs, and bring them online. VFs have to be enabled before. If the nvme driver is bound
+ * to the PF, it sends the commands.
+ *
+ * nvme-vf identify PF: a command for administration through the nvme driver of the PF.
  *
  * nvme-vf enable VF...: enable controllers that get no command.
  *
@@ -28,7 +31,9 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/kernel.h>
+#include <linux/nvme_ioctl.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
 #include <linux/uuid.h>
@@ -36,6 +41,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -74,10 +80,18 @@ struct memory {
 	} position[NR_QUEUES];
 };
 
+/**
+ * struct controller - A controller that this program or the nvme driver drives.
+ * @address: Of its function.
+ * @bar:     Its registers.
+ * @memory:  Memory for commands.
+ * @driver:  Character device of the nvme driver, 0 if that is not bound.
+ */
 struct controller {
 	const char *address;
 	__u8 *bar;
 	struct memory *memory;
+	int driver;
 };
 
 /* See "Secondary Controller List" in the NVM Express base specification. */
@@ -208,9 +222,33 @@ static bool nvme_complete(const struct controller *nvme, int queue, int ms)
 	return true;
 }
 
+/* The driver has its own queues and copies the data. */
+static void driver_admin(const struct controller *nvme,
+			 const struct nvme_command *command, const char *what)
+{
+	struct nvme_passthru_cmd passthru = {
+		.opcode = command->common.opcode,
+		.addr = (unsigned long)nvme->memory->data,
+		.data_len = command->common.dptr.prp1 ? PAGE : 0,
+		.cdw10 = command->common.cdw10,
+		.cdw11 = command->common.cdw11,
+	};
+	int status = ioctl(nvme->driver, NVME_IOCTL_ADMIN_CMD, &passthru);
+
+	if (status < 0)
+		err(1, "%s: %s", nvme->address, what);
+	if (status)
+		errx(1, "%s: status %#x: %s", nvme->address, status, what);
+}
+
 static void nvme_admin(const struct controller *nvme, struct nvme_command command,
 		       const char *what)
 {
+	if (nvme->driver) {
+		driver_admin(nvme, &command, what);
+		return;
+	}
+
 	nvme_submit(nvme, ADMIN, &command);
 	if (!nvme_complete(nvme, ADMIN, 3000))
 		errx(1, "%s: no completion: %s", nvme->address, what);
@@ -339,25 +377,66 @@ static struct controller open_held(const char *address)
 	return nvme;
 }
 
+/* Open the character device of the nvme driver. Returns 0 if that is not bound. */
+static int open_driver(const char *address)
+{
+	char path[64];
+	glob_t found;
+	int fd = 0;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/nvme/nvme*", address);
+	if (!glob(path, 0, NULL, &found)) {
+		snprintf(path, sizeof(path), "/dev/%s", strrchr(found.gl_pathv[0], '/') + 1);
+		fd = open_file(path);
+	}
+	globfree(&found);
+	return fd;
+}
+
 /* Commands of the program */
 
 /*
  * Leave the controller of the PF enabled and idle: QEMU takes its secondary
  * controllers offline when CC.EN is cleared.
  */
+static void enable_pf(const struct controller *nvme)
+{
+	nvme_enable(nvme, physical(nvme->memory->queues[ADMIN].sq),
+		    physical(nvme->memory->queues[ADMIN].cq));
+}
+
+static struct controller open_pf(const char *address)
+{
+	struct controller nvme = nvme_open(address);
+
+	nvme.memory = map(-1, sizeof(*nvme.memory), MAP_PRIVATE | MAP_ANONYMOUS |
+			  MAP_LOCKED | MAP_POPULATE);
+	nvme.driver = open_driver(address);
+	return nvme;
+}
+
+static void identify_pf(char **args)
+{
+	struct controller nvme = open_pf(args[0]);
+
+	if (!nvme.driver)
+		errx(1, "%s: the nvme driver is not bound", args[0]);
+	nvme_identify(&nvme, NVME_ID_CNS_CTRL);
+	if (data_is(&nvme, PATTERN))
+		errx(1, "%s: the answer to identify did not arrive", args[0]);
+}
+
 static void bring_online(char **args)
 {
-	struct controller nvme = nvme_open(args[0]);
+	struct controller nvme = open_pf(args[0]);
 	int count = atoi(args[1]);
 	struct secondary_list list;
 	struct nvme_command command = {
 		.common.opcode = nvme_admin_virtual_mgmt,
 	};
 
-	nvme.memory = map(-1, sizeof(*nvme.memory), MAP_PRIVATE | MAP_ANONYMOUS |
-			  MAP_LOCKED | MAP_POPULATE);
-	nvme_enable(&nvme, physical(nvme.memory->queues[ADMIN].sq),
-		    physical(nvme.memory->queues[ADMIN].cq));
+	if (!nvme.driver)
+		enable_pf(&nvme);
 	nvme_identify(&nvme, NVME_ID_CNS_SCNDRY_CTRL_LIST);
 	memcpy(&list, nvme.memory->data, sizeof(list));
 	if (list.count < count)
@@ -477,6 +556,7 @@ static const struct {
 	void (*run)(char **args);
 } commands[] = {
 	{ "online", "PF COUNT", 2, false, bring_online },
+	{ "identify", "PF", 1, false, identify_pf },
 	{ "enable", "VF...", 1, true, enable },
 	{ "registers", "VF...", 1, true, print_registers },
 	{ "start", "VF", 1, false, start },

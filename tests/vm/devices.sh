@@ -80,13 +80,13 @@ vm_held_drive() {
 }
 
 # vm_nvme_sriov NAME BUS SLOT.FUNCTION VFS: an nvme controller that can have VFS VFs, at
-# most 127. A VF needs two queues and an interrupt.
+# most 127. A VF needs two queues and an interrupt. Three of each are left for the PF.
 vm_nvme_sriov() {
 	local name=$1 bus=$2 addr=$3 vfs=$4
 
 	vm_held_drive "$name.drive"
 	vm_device "nvme-subsys,id=$name.subsys" \
-		"nvme,id=$name,serial=$name,subsys=$name.subsys,bus=$bus,addr=$addr,multifunction=on,sriov_max_vfs=$vfs,sriov_vq_flexible=$((2 * vfs)),sriov_vi_flexible=$vfs,max_ioqpairs=$((2 * vfs + 2)),msix_qsize=$((vfs + 1))" \
+		"nvme,id=$name,serial=$name,subsys=$name.subsys,bus=$bus,addr=$addr,multifunction=on,sriov_max_vfs=$vfs,sriov_vq_flexible=$((2 * vfs)),sriov_vi_flexible=$vfs,max_ioqpairs=$((2 * vfs + 2)),msix_qsize=$((vfs + 3))" \
 		"nvme-ns,drive=$name.drive,bus=$name,nsid=1"
 }
 

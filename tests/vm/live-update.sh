@@ -29,10 +29,11 @@ build_kernel() {
 # of functions below bridges. WORDs go to the kernel's command line. The options:
 #   --seconds=N       end the machine after this time
 #   --file=SPEC       a file that other scenarios don't need, as build-initrd.sh takes it
+#   --nvme-driver     let the nvme driver of a debug kernel bind to controllers
 #   --qemu=FUNCTION   call this function, which prints more options of QEMU, one a line
 boot_kernels() {
 	local dir=$1 from=$2 to=$3 functions=$4 line="liveupdate=on scenario=$5 functions=$4"
-	local kernel next initrd option seconds=$BOOT_SECONDS
+	local kernel next initrd option nvme_driver='' seconds=$BOOT_SECONDS
 	local -a files=() qemu
 	shift 5
 
@@ -44,12 +45,16 @@ boot_kernels() {
 	fi
 	for option; do
 		case $option in
+		--nvme-driver) nvme_driver=1 ;;
 		--seconds=*) seconds=${option#*=} ;;
 		--file=*) files+=("${option#*=}") ;;
 		--qemu=*) mapfile -t -O "${#qemu[@]}" qemu < <("${option#*=}") ;;
 		*) line+=" $option" ;;
 		esac
 	done
+
+	# Most scenarios take nvme controllers for themselves.
+	[[ $nvme_driver ]] || line+=' initcall_blacklist=nvme_init'
 
 	kernel=$(build_kernel "$from") || return
 	next=$(build_kernel "$to") || return
