@@ -542,12 +542,14 @@ static void finish_any_order_vfs(struct kunit *test)
 	const struct sriov_layout *layout = test->param_value;
 	struct api_test *t = test->priv;
 	unsigned int want = has_two_pfs(layout) ? 9 : 15;
+	/* A scan takes half a second with KASAN: every eighth order then */
+	unsigned int step = IS_ENABLED(CONFIG_KASAN) ? 8 : 1;
 	unsigned int order[NR_SRIOV_FNS];
 	unsigned int cases = 0;
 
 	sriov_begin_layout(test, layout);
 	api_end_outgoing(t);
-	for (unsigned int nr = 0; nr < 24; nr++) {
+	for (unsigned int nr = 0; nr < 24; nr += step) {
 		get_permutation(nr, order);
 		for (unsigned int digits = 1; digits <= ALL_SRIOV_FNS; digits++) {
 			unsigned long owned = sriov_set(layout, digits);
@@ -568,7 +570,7 @@ static void finish_any_order_vfs(struct kunit *test)
 			cases++;
 		}
 	}
-	KUNIT_EXPECT_EQ(test, cases, 24 * want);
+	KUNIT_EXPECT_EQ(test, cases, 24 / step * want);
 }
 
 /* The files of a session end while VFs are unfinished. */
