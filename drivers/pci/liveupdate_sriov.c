@@ -197,7 +197,7 @@ int pci_liveupdate_check_pf(struct pci_dev *dev)
 	}
 
 	if (!sriov_driver_leaves_alone(dev)) {
-		pci_warn(dev, "cannot be preserved with VFs: its driver may disable them at the kexec; bind pci-pf-stub, vfio-pci or no driver\n");
+		pci_warn(dev, "cannot be preserved with VFs: its driver may disable them at the kexec; bind pci-pf-stub or vfio-pci instead, or unbind it\n");
 		return -EOPNOTSUPP;
 	}
 
