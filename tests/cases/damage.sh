@@ -9,12 +9,19 @@ damage_tests() {
 
 	run damage-entries damaged_entries_test 7.2-base 7.3-base entries
 	run damage-cycle damaged_record_test 7.2-base 7.3-base cycle
+	run damage-vfs damaged_entries_test 7.2-base 7.3-base vfs --qemu=three_pfs
 	[[ ${SUITE[pattern]} != '*' ]] || return 0
 	for name in $(damages RECORD); do
 		[[ $name == cycle ]] || run "damage-$name" damaged_record_test 7.2-base 7.3-base "$name"
 	done
 	for name in $(damages FUNCTION) $(damages BUS); do
 		run "damage-$name" damaged_entries_test 7.2-base 7.3-base "$name"
+	done
+	for name in $(damages PFS); do
+		run "damage-$name" damaged_record_test 7.2-base 7.3-base "$name" --qemu=three_pfs
+	done
+	for name in $(damages PF) $(damages VF) $(damages SRIOV); do
+		run "damage-$name" damaged_entries_test 7.2-base 7.3-base "$name" --qemu=three_pfs
 	done
 }
 
@@ -29,13 +36,14 @@ damage_messages() {
 	sed -n 's/^[^ ]* data damage //p' "$1/side"
 }
 
-# damaged_record_test DIR FROM TO DAMAGE: the second kernel panics with the message
-# about DAMAGE.
+# damaged_record_test DIR FROM TO DAMAGE [OPTION...]: the second kernel panics with the
+# message about DAMAGE.
 damaged_record_test() {
-	local dir=$1 text
+	local dir=$1 from=$2 to=$3 damage=$4 text
 	local panic='Kernel panic - not syncing: PCI: liveupdate: cannot use the record of preserved devices: '
+	shift 4
 
-	boot_kernels "$dir" "$2" "$3" 8 damage "damage=$4" || return
+	boot_kernels "$dir" "$from" "$to" 8 damage "damage=$damage" "$@" || return
 	guest_passed "$dir" first || return
 	text=$(damage_messages "$dir" | cut -d ' ' -f 2-)
 	if [[ ! $text ]] || ! grep -qF "$panic$text" "$dir/console"; then
@@ -57,9 +65,18 @@ more_buses() {
 	done
 }
 
-# damaged_entries_test DIR FROM TO DAMAGE [WORD...]: the second kernel prints the
+# The first has a VF for each damage of a VF. For the others a VF is enough that is
+# lost with its PF.
+three_pfs() {
+	vm_nvme_pf 1 14
+	vm_nvme_pf 2 2
+	vm_nvme_pf 3 2
+}
+
+# damaged_entries_test DIR FROM TO DAMAGE [OPTION...]: the second kernel prints the
 # message for each function, and goes on. DAMAGE may be "entries", for all damages of
-# entries: they need a bus with many functions, and a bus for each damage of a bus.
+# entries: they need a bus with many functions, and a bus for each damage of a bus. With
+# three_pfs() it may be "vfs", for damages of PFs and VFs.
 damaged_entries_test() {
 	local dir=$1 from=$2 to=$3 damage=$4 address text
 	shift 4
