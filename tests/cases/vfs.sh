@@ -9,6 +9,7 @@ vfs_tests() {
 	run vfs-pf-preserved vfs_test 7.3-base 7.3-base one_pf vfs=8 owned=yes
 	run vfs-removed vfs_test 7.3-base 7.3-base one_pf vfs=8 remove=yes
 	run vfs-two-pfs vfs_test 7.3-base 7.3-base two_pfs vfs=3
+	run vfs-without-sriov without_sriov_test 7.3-base 7.3-next
 }
 
 # nvme_pf_test DIR FROM TO: the kernels have the nvme driver.
@@ -26,6 +27,13 @@ vfs_test() {
 	live_update "$dir" "$from" "$to" 8 vfs "--qemu=$devices" vfs_step=2 "$@" || return
 	is_kept "$dir" registers || return
 	is_kept "$dir" attributes
+}
+
+# without_sriov_test DIR FROM TO: the second kernel has no SR-IOV, and stops.
+without_sriov_test() {
+	boot_kernels "$1" "$2" "$3" 8 vfs --qemu=one_pf vfs=8 || return
+	guest_passed "$1" first || return
+	console_has "$1/console" 'cannot use the record of preserved devices: features is 0x1, expected no bits but those of 0x0;'
 }
 
 # It could have two more VFs.
