@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Two suites run at once in one cache: each counts its own results only, and none
-# writes to the other's logs.
+# writes to the other's logs. A skipped test counts as such.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -20,6 +20,15 @@ usage() {
 # say_name DIR NAME
 say_name() {
 	echo "of the suite $2"
+}
+
+skip_test() {
+	skip "there is a reason"
+}
+
+# The status of a skipped test without a reason is a failure.
+bad_test() {
+	return "$SKIPPED"
 }
 
 # await_file DIR FILE: until a suite has written FILE.
@@ -49,7 +58,8 @@ tiny_suite() {
 		run last say_name "$name"
 		;;
 	short)
-		run bad false
+		run bad bad_test
+		run absent skip_test
 		;;
 	esac
 	grep -qx "of the suite $name" "${SUITE[folder]}/same/result" ||
@@ -86,7 +96,7 @@ main() {
 	rc=0
 	"$0" --suite short "$folder" >"$folder/short" 2>&1 || rc=$?
 	: >"$folder/ended"
-	expect_end "$folder/short" "1 passed, 1 failed" 1 "$rc" || bad=1
+	expect_end "$folder/short" "1 passed, 1 failed, 1 skipped" 1 "$rc" || bad=1
 	rc=0
 	wait "$long" || rc=$?
 	expect_end "$folder/long" "3 passed, 0 failed" 0 "$rc" || bad=1

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # A suite of tests: runs those whose name matches a pattern, prints KTAP, and at the
-# end "N passed, M failed". To be sourced after scripts/lib.sh.
+# end "N passed, M failed", with ", K skipped" if tests were. To be sourced after
+# scripts/lib.sh.
 
 # The suite that start_suite() began:
 #   folder   has the logs and results
@@ -52,16 +53,30 @@ run_similar() {
 	[[ ${SUITE[similar]} != 1 ]] || run "$@"
 }
 
+# The status of a test that was skipped, as kselftest has it.
+SKIPPED=4
+
+# skip REASON: the test cannot run here, and must return with this status.
+skip() {
+	echo "SKIP $1"
+	return "$SKIPPED"
+}
+
 # report_result NAME RC SECONDS DIR: one at a time, as both lanes print.
 report_result() {
-	local name=$1 rc=$2 seconds=$3 dir=$4 verdict=ok lock
+	local name=$1 rc=$2 comment="$3 s" dir=$4 verdict=ok last lock
 	local -i number
 
+	last=$(tail -n 1 "$dir/result")
+	if [[ $rc == "$SKIPPED" && $last == "SKIP "* ]]; then
+		comment=$last
+		rc=0
+	fi
 	((rc == 0)) || verdict="not ok"
 	exec {lock}>"${SUITE[ktap]}.lock"
 	flock "$lock"
 	number=$(count_results '^(not )?ok ')+1
-	report_line "$verdict $number - $name # $seconds s"
+	report_line "$verdict $number - $name # $comment"
 	if ((rc)); then
 		sed 's/^/#   /' "$dir/result"
 		printf '#   logs:   %s\n#   repeat: make test TESTS=%s\n' \
@@ -80,15 +95,18 @@ report_line() {
 }
 
 summary() {
-	local -i passed failed
+	local -i passed failed skipped
 
-	passed=$(count_results '^ok ')
+	skipped=$(count_results '^ok .* # SKIP ')
+	passed=$(count_results '^ok ')-skipped
 	failed=$(count_results '^not ok ')
-	report_line "1..$((passed + failed))"
-	if ((passed + failed == 0)); then
+	report_line "1..$((passed + failed + skipped))"
+	if ((passed + failed + skipped == 0)); then
 		die "no test has a name like '${SUITE[pattern]}'"
 	fi
 	printf '# results: %s\n' "${SUITE[ktap]}"
-	printf '%d passed, %d failed\n' "$passed" "$failed"
+	printf '%d passed, %d failed' "$passed" "$failed"
+	((!skipped)) || printf ', %d skipped' "$skipped"
+	echo
 	((failed == 0))
 }
