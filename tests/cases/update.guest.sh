@@ -123,7 +123,7 @@ second() {
 	check "the memory has the data that the edu wrote during the kexec" [ ! -s /tmp/dma ] ||
 		sed 's/^/data failed /' /tmp/dma >&3
 	say "data dma $([ -s /tmp/dma ] && echo lost || echo arrived)"
-	check_vf_read
+	check_vf_io
 
 	say "phase finish"
 	bind $all $(pfs) $vfs

@@ -157,12 +157,12 @@ second() {
 
 	say_attributes second
 	say_vf_registers second
-	check_vf_read
+	check_vf_io
 	bind $pfs $kept $(functions)
 	check_numvfs_is_busy "before VFs are finished"
 	check_same "refused writes and drivers leave all VFs" "$(kept_vfs)" "$kept"
 	finish_all
-	check "finished VF $(io_vf) takes new commands" nvme-vf again "$(io_vf)"
+	check_vf_again "finished VF"
 
 	for pf in $pfs; do
 		echo 0 >"$(numvfs $pf)"

@@ -64,10 +64,10 @@ second() {
 	check_same "the PF cannot" "$(bus_masters $pf)" ""
 
 	say_vf_registers second
-	check_vf_read
+	check_vf_io
 	bind_to pci-pf-stub $pf
 	bind $kept $(functions)
 	finish_all
-	check "finished VF $(io_vf) takes new commands" nvme-vf again "$(io_vf)"
+	check_vf_again "finished VF"
 	check_driver $pf
 }

@@ -244,6 +244,16 @@ register() {
 	printf '0x%x\n' $((start + $2))
 }
 
+# register_read ADDRESS OFFSET: 32 bits.
+register_read() {
+	echo $(($(devmem "$(register "$1" "$2")" 32)))
+}
+
+# register_write ADDRESS OFFSET VALUE
+register_write() {
+	devmem "$(register "$1" "$2")" 32 "$3"
+}
+
 # address_number ADDRESS: a number that no other function has, of any segment.
 address_number() {
 	echo $((0x$(echo "$1" | tr -d ':.')))
@@ -309,19 +319,11 @@ nvme_queue() {
 	echo $(((0x10000000 + $(address_number "$1") * 0x2000) & 0xffffe000))
 }
 
-nvme_read() {
-	echo $(($(devmem "$(register "$1" "$2")" 32)))
-}
-
-nvme_write() {
-	devmem "$(register "$1" "$2")" 32 "$3"
-}
-
 # nvme_ready ADDRESS VALUE: wait until CSTS.RDY is VALUE.
 nvme_ready() {
 	local tries=0
 
-	while [ $(($(nvme_read "$1" $NVME_CSTS) & 1)) != "$2" ]; do
+	while [ $(($(register_read "$1" $NVME_CSTS) & 1)) != "$2" ]; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 100 ] || return
 		usleep 10000
@@ -335,14 +337,14 @@ nvme_start() {
 	queue=$(nvme_queue "$1")
 	echo 1 >"$PCI/devices/$1/enable"
 	enable_dma "$1"
-	nvme_write "$1" $NVME_CC 0
+	register_write "$1" $NVME_CC 0
 	nvme_ready "$1" 0 || return
-	nvme_write "$1" $NVME_AQA $NVME_AQA_QUEUES
-	nvme_write "$1" $NVME_ASQ "$queue"
-	nvme_write "$1" $((NVME_ASQ + 4)) 0
-	nvme_write "$1" $NVME_ACQ $((queue + 0x1000))
-	nvme_write "$1" $((NVME_ACQ + 4)) 0
-	nvme_write "$1" $NVME_CC $NVME_CC_RUN
+	register_write "$1" $NVME_AQA $NVME_AQA_QUEUES
+	register_write "$1" $NVME_ASQ "$queue"
+	register_write "$1" $((NVME_ASQ + 4)) 0
+	register_write "$1" $NVME_ACQ $((queue + 0x1000))
+	register_write "$1" $((NVME_ACQ + 4)) 0
+	register_write "$1" $NVME_CC $NVME_CC_RUN
 	nvme_ready "$1" 1
 }
 
@@ -354,11 +356,11 @@ nvme_runs() {
 	queue=$(nvme_queue "$1")
 	# Memory decoding may be off; turning it on is no reset.
 	echo 1 >"$PCI/devices/$1/enable"
-	[ "$(nvme_read "$1" $NVME_CC)" = $NVME_CC_RUN ] &&
-		[ "$(nvme_read "$1" $NVME_CSTS)" = 1 ] &&
-		[ "$(nvme_read "$1" $NVME_AQA)" = $NVME_AQA_QUEUES ] &&
-		[ "$(nvme_read "$1" $NVME_ASQ)" = "$queue" ] &&
-		[ "$(nvme_read "$1" $NVME_ACQ)" = $((queue + 0x1000)) ]
+	[ "$(register_read "$1" $NVME_CC)" = $NVME_CC_RUN ] &&
+		[ "$(register_read "$1" $NVME_CSTS)" = 1 ] &&
+		[ "$(register_read "$1" $NVME_AQA)" = $NVME_AQA_QUEUES ] &&
+		[ "$(register_read "$1" $NVME_ASQ)" = "$queue" ] &&
+		[ "$(register_read "$1" $NVME_ACQ)" = $((queue + 0x1000)) ]
 }
 
 nvmes_that_run() {
@@ -408,6 +410,14 @@ numvfs() {
 	echo "$PCI/devices/$1/sriov_numvfs"
 }
 
+# VFs are nvme controllers. A scenario can replace the functions that access them:
+# vfs_online, start_kept_vfs, say_vf_registers, check_vf_io, check_vf_again.
+
+# vfs_online PF COUNT: its VFs were enabled.
+vfs_online() {
+	nvme-vf online "$1" "$2"
+}
+
 # enable_vfs PF: as many as the parameter vfs says, or all, and bring their controllers
 # online. The PF has to be bound.
 enable_vfs() {
@@ -415,7 +425,7 @@ enable_vfs() {
 
 	count=$(parameter vfs "$(cat "$PCI/devices/$1/sriov_totalvfs")")
 	enable_dma "$1"
-	echo "$count" >"$(numvfs "$1")" && nvme-vf online "$1" "$count"
+	echo "$count" >"$(numvfs "$1")" && vfs_online "$1" "$count"
 }
 
 # start_vfs: bind PFs, enable their VFs, and start the VFs to preserve.
@@ -450,9 +460,9 @@ say_vf_registers() {
 	nvme-vf registers $(kept_vfs) 2>&1 | sed "s/^/data registers $1 /" >&3
 }
 
-# check_vf_read: the read in flight was not completed by the time that this kernel
+# check_vf_io: the read in flight was not completed by the time that this kernel
 # ran, completes now that the drive is told to, and new commands work.
-check_vf_read() {
+check_vf_io() {
 	local io
 
 	io=$(io_vf)
@@ -464,7 +474,12 @@ check_vf_read() {
 	else
 		say "data vf_read lost"
 	fi
-	check "VF $io takes new commands" nvme-vf again "$io"
+	check_vf_again "VF"
+}
+
+# check_vf_again TEXT: after the TEXT, the VF with I/O takes commands.
+check_vf_again() {
+	check "$1 $(io_vf) takes new commands" nvme-vf again "$(io_vf)"
 }
 
 # bus_masters ADDRESS...: those that can do DMA.
