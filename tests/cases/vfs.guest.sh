@@ -3,9 +3,17 @@
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
 # A live update of VFs in two sessions, with functions that are no VFs. Another driver
-# of the next kernel takes each nvme controller that it can get. With owned=yes the PF
+# of the next kernel takes each PF and VF that it can get. With owned=yes the PF
 # is preserved for itself as well, in a third session. With remove=yes the next kernel
-# removes the PF through sysfs and finds it again.
+# removes the PF through sysfs and finds it again. With device=igb the PF is an igb.
+
+IGB=8086:10c9
+IGBVF=8086:10ca
+
+if [ "$(parameter device nvme)" = igb ]; then
+	# shellcheck source=tests/guest/igb.sh
+	. /lib/igb.sh
+fi
 
 owned() {
 	[ "$(parameter owned no)" = yes ]
@@ -64,7 +72,7 @@ first() {
 	check_record outgoing
 	check_numvfs_is_busy "while VFs are preserved"
 	say_attributes first
-	load_next liveupdate=on "pci-stub.ids=$NVME"
+	load_next liveupdate=on "pci-stub.ids=$NVME,$IGB,$IGBVF"
 	run_next
 }
 

@@ -10,6 +10,7 @@ vfs_tests() {
 	run vfs-removed vfs_test 7.3-base 7.3-base one_pf vfs=8 remove=yes
 	run vfs-two-pfs vfs_test 7.3-base 7.3-base two_pfs vfs=3
 	run vfs-without-sriov without_sriov_test 7.3-base 7.3-next
+	run vfs-igb igb_test 7.3-base 7.3-base
 }
 
 # nvme_pf_test DIR FROM TO: the kernels have the nvme driver.
@@ -36,9 +37,25 @@ without_sriov_test() {
 	console_has "$1/console" 'cannot use the record of preserved devices: features is 0x1, expected no bits but those of 0x0;'
 }
 
+# igb_test DIR FROM TO: VFs of an igb, with queues in memory that no kernel uses. QEMU
+# prints the options of a device that it has.
+igb_test() {
+	if [[ ! $("$QEMU" -device igb,help 2>/dev/null) ]]; then
+		skip "$QEMU has no device igb: set QEMU= to version 8.0 or newer"
+		return
+	fi
+	vfs_test "$@" igb_pf device=igb vfs=7 remove=yes "memmap=1M\$0x20000000"
+}
+
 # It could have two more VFs.
 one_pf() {
 	vm_nvme_pf 1 10
+}
+
+# It could have one more VF.
+igb_pf() {
+	vm_root_port rp1.pf 14 mem-reserve=4M
+	vm_device igb,id=pf1,bus=rp1.pf
 }
 
 # One device with two PFs. A VF of QEMU's nvme is at the function after its PF or the

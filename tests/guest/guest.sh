@@ -410,8 +410,8 @@ numvfs() {
 	echo "$PCI/devices/$1/sriov_numvfs"
 }
 
-# VFs are nvme controllers. A scenario can replace the functions that access them:
-# vfs_online, start_kept_vfs, say_vf_registers, check_vf_io, check_vf_again.
+# VFs are nvme controllers. A scenario can replace the functions that access them, as
+# igb.sh does: vfs_online, start_kept_vfs, say_vf_registers, check_vf_io, check_vf_again.
 
 # vfs_online PF COUNT: its VFs were enabled.
 vfs_online() {

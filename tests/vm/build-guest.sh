@@ -65,7 +65,8 @@ main() {
 		"$HOST_BUILD/tool/nvme-vf:/bin/nvme-vf:755"
 		"$HOST_BUILD/tool/record-damage:/bin/record-damage:755"
 		"$ROOT/tests/guest/init:/init:755"
-		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644")
+		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644"
+		"$ROOT/tests/guest/igb.sh:/lib/igb.sh:644")
 	for scenario in "$ROOT"/tests/cases/*.guest.sh; do
 		name=${scenario##*/}
 		files+=("$scenario:/scenarios/${name%.guest.sh}.sh:644")
