@@ -106,7 +106,7 @@ void test_layout_of_pfs(void)
 	CHECK_EQ(pci_liveupdate_index_add_pf(world.index, PF, &entry, &sriov), 0);
 	root_pa = world_kexec(&world);
 	CHECK_EQ(record_root(root_pa)->version, RECORD_VERSION);
-	CHECK_EQ(record_root(root_pa)->oldest_reader, 1);
+	CHECK_EQ(record_root(root_pa)->oldest_reader, PCI_SER_OLDEST_READER);
 	CHECK_EQ(record_root(root_pa)->features, 1);
 
 	seg = record_segment(root_pa, 0);
