@@ -8,6 +8,7 @@
 
 #include <kunit/test.h>
 #include <linux/bits.h>
+#include <linux/completion.h>
 #include <linux/ioport.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/pci.h>
@@ -154,7 +155,7 @@ struct model {
 	bool no_services;
 	struct resource window;
 	struct pci_host_bridge *host;
-	bool released;
+	struct completion released;
 	struct model_state fns[NR_MODEL_FNS];
 	struct model_access *log;
 	unsigned int nr_log;

@@ -630,7 +630,7 @@ static void model_release(struct pci_host_bridge *host)
 {
 	struct model *model = host->release_data;
 
-	model->released = true;
+	complete(&model->released);
 }
 
 static int model_map_irq(const struct pci_dev *dev, u8 slot, u8 pin)
@@ -658,7 +658,7 @@ int model_scan(struct model *model)
 	if (!host)
 		return -ENOMEM;
 
-	model->released = false;
+	init_completion(&model->released);
 	host->sysdata = model;
 	host->ops = &model_ops;
 	host->map_irq = model_map_irq;
