@@ -97,13 +97,16 @@ vm_boot() {
 	# delays the ticks that the timer check of a booting kernel waits for, and stops
 	# processors for longer than RCU allows while QEMU makes a hundred VFs. A guest that
 	# really hangs ends with its time, see vm_explain().
+	# TSCs of a TCG guest agree. If the watchdog of the clock source checks them during
+	# the boot, it may wait for ever, with interrupts off: __watchdog_check_cpu_skew()
+	# takes the time from jiffies, and the other processor is in stop_machine().
 	timeout --kill-after=5 $((seconds + 10)) \
 		"$QEMU" -machine q35 -accel tcg -cpu max \
 		-smp 2 -m 1G -display none -nodefaults \
 		-chardev "pipe,id=monitor,path=${dir//,/,,}/monitor" \
 		-mon chardev=monitor,mode=readline \
 		-no-reboot -kernel "$kernel" ${initrd:+-initrd "$initrd"} \
-		-append "console=ttyS0 panic=-1 no_timer_check retain_initrd rcupdate.rcu_cpu_stall_timeout=100 $line" \
+		-append "console=ttyS0 panic=-1 no_timer_check retain_initrd tsc=reliable rcupdate.rcu_cpu_stall_timeout=100 $line" \
 		-serial file:"$dir/console" -serial stdio \
 		"$@" 2>"$dir/qemu" </dev/null | time_lines "$dir" >"$dir/side" ||
 		status=$?
