@@ -1023,4 +1023,3 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 	     pci_liveupdate_is_disabled(dev)))
 		pci_liveupdate_cleanup_incoming(dev);
 }
-
