@@ -42,7 +42,7 @@ kunit() {
 	vm_boot "$dir" "$image" "" "" "$seconds" "$line kunit.filter_glob=$suites" "${qemu[@]}" ||
 		return
 	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
-		{ grep -A 3 -e FAILED -e '^Ran ' -e ' Ran ' "$dir/kunit"; return 1; }
+		{ grep -A 3 -e FAILED -e ERROR -e ' Ran ' "$dir/kunit" || cat "$dir/kunit"; return 1; }
 	if ! grep -q 'Ran [1-9][0-9]* tests: passed: [0-9]*$' "$dir/kunit"; then
 		echo "tests were skipped, or none was run:"
 		tail -n 3 "$dir/kunit"
