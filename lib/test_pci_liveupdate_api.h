@@ -57,6 +57,8 @@ struct api_test {
 	struct test_guard guard;
 };
 
+void api_start_log(struct kunit *test);
+unsigned int api_count_accesses(struct kunit *test, enum model_fn fn, bool write);
 void api_permutation(unsigned int nr, unsigned int n, enum model_fn *order);
 void api_get_devs(struct api_test *t);
 void api_scan(struct kunit *test);
@@ -117,6 +119,11 @@ static inline bool api_is_preserved(struct api_test *t, enum model_fn fn)
 static inline void api_finish(struct api_test *t, enum model_fn fn)
 {
 	pci_liveupdate_incoming_finish(t->devs[fn]);
+}
+
+static inline void api_abandon(struct api_test *t, enum model_fn fn)
+{
+	pci_liveupdate_incoming_abandon(t->devs[fn]);
 }
 
 static inline pci_ser_key_t api_key(struct api_test *t, enum model_fn fn)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of PCI live update: bus mastering, power management and driver binding
- * of preserved functions.
+ * KUnit tests of PCI live update: bus mastering, power management, driver binding and
+ * the end of preserved functions.
  */
 
 #include <kunit/test.h>
@@ -10,9 +10,11 @@
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/kexec.h>
+#include <linux/kobject.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/reboot.h>
+#include <linux/string.h>
 
 #include "test_pci_liveupdate_api.h"
 
@@ -167,8 +169,16 @@ static void keep_master_incoming(struct kunit *test)
 
 /* Binding */
 
+/* Functions that did no DMA when they were probed. */
+static unsigned long probed_idle;
+
 static int model_driver_probe(struct pci_dev *dev, const struct pci_device_id *id)
 {
+	u16 cmd;
+
+	pci_read_config_word(dev, PCI_COMMAND, &cmd);
+	if (!(cmd & PCI_COMMAND_MASTER))
+		probed_idle |= BIT(dev->device - MODEL_DEVICE(0));
 	return 0;
 }
 
@@ -194,6 +204,7 @@ static void model_driver_ends(void *unused)
 static void register_model_driver(struct kunit *test, bool aware)
 {
 	model_driver.liveupdate_aware = aware;
+	probed_idle = 0;
 	KUNIT_ASSERT_EQ(test, pci_register_driver(&model_driver), 0);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, model_driver_ends, NULL));
@@ -275,6 +286,61 @@ static void reset_by_driver(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_function_reset(dev, false));
 }
 
+/* Not even the driver can reset a function that it holds. */
+static void reset_held(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct pci_dev *dev;
+
+	model_add_settings(&t->model);
+	live_update_with_driver(test, true);
+	dev = t->devs[EP_A0];
+	pci_liveupdate_incoming_hold(dev, true);
+	api_start_log(test);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(dev), -EBUSY);
+	api_expect_logged(test, "cannot be reset");
+	KUNIT_EXPECT_EQ(test, api_count_accesses(test, EP_A0, true), 0);
+
+	pci_liveupdate_incoming_hold(dev, false);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(dev), 0);
+	KUNIT_EXPECT_GT(test, api_count_accesses(test, EP_A0, true), 0);
+
+	/* Finishing the function lets go of it. */
+	pci_liveupdate_incoming_hold(dev, true);
+	api_finish(t, EP_A0);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(dev), 0);
+}
+
+/* Holding a function that is not preserved changes nothing. */
+static void hold_not_preserved(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_with_driver(test, true);
+	KUNIT_ASSERT_PTR_EQ(test, t->devs[EP_A1]->driver, &model_driver);
+	pci_liveupdate_incoming_hold(t->devs[EP_A1], true);
+	api_finish(t, EP_A0);
+	pci_liveupdate_incoming_hold(t->devs[EP_A0], true);
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_HELD);
+	for (enum model_fn fn = EP_A0; fn <= EP_A1; fn++) {
+		pci_set_master(t->devs[fn]);
+		KUNIT_EXPECT_TRUE(test, command(t, fn) & PCI_COMMAND_MASTER);
+	}
+}
+
+/* A function that ends with the last file is no longer held. */
+static void hold_abandoned(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_with_driver(test, true);
+	pci_liveupdate_incoming_hold(t->devs[EP_A0], true);
+	api_finish_flb(test);
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_HELD);
+	pci_set_master(t->devs[EP_A0]);
+	KUNIT_EXPECT_TRUE(test, command(t, EP_A0) & PCI_COMMAND_MASTER);
+}
+
 /* A bound driver keeps bus mastering when the last file is finished. */
 static void keep_master_of_bound(struct kunit *test)
 {
@@ -350,6 +416,208 @@ static void keep_power_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[pmcsr], 0);
 }
 
+/* The core does not take a held function in D3hot for woken. */
+static void keep_power_state_held(struct kunit *test)
+{
+	const u16 pmcsr = 0x80 + PCI_PM_CTRL;
+	struct api_test *t = test->priv;
+
+	model_add_settings(&t->model);
+	api_live_update_of(test, EP_A0);
+	t->model.fns[EP_A0].cfg[pmcsr] = (__force u8)PCI_D3hot;
+	register_model_driver(test, true);
+	api_scan_all(test);
+	KUNIT_ASSERT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
+	pci_liveupdate_incoming_hold(t->devs[EP_A0], true);
+	pci_set_power_state(t->devs[EP_A0], PCI_D0);
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[pmcsr],
+			(__force u8)PCI_D3hot);
+	KUNIT_EXPECT_EQ(test, (__force int)t->devs[EP_A0]->current_state,
+			(__force int)PCI_D3hot);
+
+	pci_liveupdate_incoming_hold(t->devs[EP_A0], false);
+	pci_set_power_state(t->devs[EP_A0], PCI_D0);
+	KUNIT_EXPECT_EQ(test, t->model.fns[EP_A0].cfg[pmcsr], 0);
+}
+
+/* Abandon */
+
+static unsigned long masters(struct api_test *t)
+{
+	unsigned long set = 0;
+
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (command(t, fn) & PCI_COMMAND_MASTER)
+			set |= BIT(fn);
+	}
+
+	return set;
+}
+
+/* Live update with all functions preserved, which do DMA. */
+static void live_update_of_masters(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	set_masters(t);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	api_scan_all(test);
+	KUNIT_ASSERT_EQ(test, masters(t) & ALL_FUNCTIONS, ALL_FUNCTIONS);
+}
+
+/* Abandoning a function stops it, and releases bridges like finishing it. */
+static void abandon_any_order(struct kunit *test)
+{
+	enum model_fn order[NR_FUNCTIONS];
+	struct api_test *t = test->priv;
+	unsigned int cases = 0;
+
+	for (unsigned int nr = 0; nr < 120; nr += 40) {
+		unsigned long set = ALL_FUNCTIONS, want;
+
+		model_init(&t->model, DOMAIN);
+		live_update_of_masters(test);
+		want = masters(t);
+		api_permutation(nr, NR_FUNCTIONS, order);
+		for (int i = 0; i < NR_FUNCTIONS; i++, cases++) {
+			api_abandon(t, order[i]);
+			set &= ~BIT(order[i]);
+			want &= ~BIT(order[i]);
+			api_expect_incoming(test, set);
+			KUNIT_EXPECT_EQ(test, masters(t), want);
+		}
+		api_expect_logged(test, "bus mastering is cleared");
+		api_remove_host(test);
+		api_finish_flb(test);
+	}
+	KUNIT_EXPECT_EQ(test, cases, 15);
+}
+
+/* A function that is bound, and even held, stops as well. */
+static void abandon_bound(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	register_model_driver(test, true);
+	live_update_of_masters(test);
+	for (enum model_fn fn = EP_A0; fn <= EP_A1; fn++) {
+		KUNIT_ASSERT_PTR_EQ(test, t->devs[fn]->driver, &model_driver);
+		pci_liveupdate_incoming_hold(t->devs[fn], fn == EP_A0);
+		api_abandon(t, fn);
+		KUNIT_EXPECT_FALSE(test, api_is_preserved(t, fn));
+		KUNIT_EXPECT_FALSE(test, command(t, fn) & PCI_COMMAND_MASTER);
+		KUNIT_EXPECT_PTR_EQ(test, t->devs[fn]->driver, &model_driver);
+		/* Its driver may start it again. */
+		pci_set_master(t->devs[fn]);
+		KUNIT_EXPECT_TRUE(test, command(t, fn) & PCI_COMMAND_MASTER);
+	}
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_HELD);
+}
+
+/* Its next driver finds a function without DMA. */
+static void abandon_then_bind(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	pci_set_master(t->devs[EP_A0]);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	api_live_update(test);
+	register_model_driver(test, false);
+	api_scan_all(test);
+	KUNIT_EXPECT_NULL(test, t->devs[EP_A0]->driver);
+	KUNIT_EXPECT_FALSE(test, probed_idle & BIT(EP_A0));
+
+	api_abandon(t, EP_A0);
+	expect_bound_soon(test, EP_A0);
+	KUNIT_EXPECT_TRUE(test, probed_idle & BIT(EP_A0));
+}
+
+/* Neither a function that is not preserved can be abandoned nor a bridge. */
+static void abandon_not_preserved(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	unsigned long want;
+
+	live_update_of_masters(test);
+	api_finish(t, EP_A1);
+	want = masters(t);
+	api_abandon(t, EP_A1);
+	api_expect_logged(test, "cannot be finished");
+	api_abandon(t, EP_ACS);
+	api_abandon(t, SW_DN_A);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A1));
+	KUNIT_EXPECT_EQ(test, masters(t), want);
+	/* Don't tell of an effect that there is not. */
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "bus mastering is cleared"));
+}
+
+/* Uevents */
+
+static struct {
+	const struct device_type *saved;
+	struct device_type type;
+	char state[32];
+	unsigned int nr;
+} uevents;
+
+static int spy_uevent(const struct device *dev, struct kobj_uevent_env *env)
+{
+	const char name[] = "PCI_LIVEUPDATE=";
+
+	for (int i = 0; i < env->envp_idx; i++) {
+		if (!str_has_prefix(env->envp[i], name))
+			continue;
+		uevents.nr++;
+		strscpy(uevents.state, env->envp[i] + strlen(name));
+	}
+
+	return 0;
+}
+
+/* Let the model device count the uevents of its live update. */
+static void spy_on_uevents(struct pci_dev *dev)
+{
+	uevents.saved = dev->dev.type;
+	uevents.type = *dev->dev.type;
+	uevents.type.uevent = spy_uevent;
+	uevents.nr = 0;
+	dev->dev.type = &uevents.type;
+}
+
+static void stop_spying(struct pci_dev *dev)
+{
+	dev->dev.type = uevents.saved;
+}
+
+static void uevent_of_end(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	for (int i = 0; i < 2; i++) {
+		enum model_fn fn = i ? EP_CONV : PF;
+
+		spy_on_uevents(t->devs[fn]);
+		if (i)
+			api_abandon(t, fn);
+		else
+			api_finish(t, fn);
+		KUNIT_EXPECT_EQ(test, uevents.nr, 1);
+		KUNIT_EXPECT_STREQ(test, uevents.state,
+				   i ? "abandoned" : "finished");
+		/* It has ended already. */
+		api_finish(t, fn);
+		api_abandon(t, fn);
+		KUNIT_EXPECT_EQ(test, uevents.nr, 1);
+		stop_spying(t->devs[fn]);
+	}
+}
+
 /* The suite */
 
 static struct kunit_case driver_cases[] = {
@@ -364,8 +632,17 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(bind_overridden),
 	KUNIT_CASE(bind_aware),
 	KUNIT_CASE(reset_by_driver),
+	KUNIT_CASE(reset_held),
+	KUNIT_CASE(hold_not_preserved),
+	KUNIT_CASE(hold_abandoned),
 	KUNIT_CASE(keep_power),
 	KUNIT_CASE(keep_power_state),
+	KUNIT_CASE(keep_power_state_held),
+	KUNIT_CASE(abandon_any_order),
+	KUNIT_CASE(abandon_bound),
+	KUNIT_CASE(abandon_then_bind),
+	KUNIT_CASE(abandon_not_preserved),
+	KUNIT_CASE(uevent_of_end),
 	{ }
 };
 

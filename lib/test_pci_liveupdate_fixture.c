@@ -14,6 +14,7 @@
 #include <linux/liveupdate.h>
 #include <linux/minmax.h>
 #include <linux/pci.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
@@ -32,6 +33,39 @@ void api_permutation(unsigned int nr, unsigned int n, enum model_fn *order)
 		swap(order[i - 1], order[nr % i]);
 		nr /= i;
 	}
+}
+
+/* Accesses */
+
+/* Log the accesses of this task from now on. */
+void api_start_log(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	if (!t->model.log)
+		t->model.log = kunit_kcalloc(test, MODEL_LOG_SIZE,
+					     sizeof(*t->model.log), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->model.log);
+	t->model.log_task = current;
+	t->model.nr_log = 0;
+}
+
+/* Count accesses to a function since api_start_log(). */
+unsigned int api_count_accesses(struct kunit *test, enum model_fn fn, bool write)
+{
+	struct api_test *t = test->priv;
+	u16 bdf = model_bdf(&t->model, fn);
+	unsigned int n = 0;
+
+	KUNIT_ASSERT_LT(test, t->model.nr_log, MODEL_LOG_SIZE);
+	for (unsigned int i = 0; i < t->model.nr_log; i++) {
+		const struct model_access *access = &t->model.log[i];
+
+		n += access->write == write &&
+		     PCI_DEVID(access->bus, access->devfn) == bdf;
+	}
+
+	return n;
 }
 
 /* The segment */

@@ -47,6 +47,7 @@ MODULE_PARM_DESC(nr_writes, "Number of random writes");
  * @adopted:    Devices that the previous kernel preserved.
  * @outgoing:   Devices that are preserved for the next kernel.
  * @bound:      Functions that have a driver.
+ * @held:       Functions that their driver holds.
  * @adopted_cfg: Registers of @adopted when they were adopted.
  * @writes:     Number of writes so far.
  * @blocked:    Number of refused writes that would have changed something.
@@ -59,6 +60,7 @@ struct guard_test {
 	unsigned long adopted;
 	unsigned long outgoing;
 	unsigned long bound;
+	unsigned long held;
 	u8 adopted_cfg[NR_MODEL_FNS][PCI_CFG_SPACE_EXP_SIZE];
 	unsigned int writes;
 	unsigned int blocked;
@@ -104,7 +106,7 @@ static bool fn_is_closed(enum model_fn fn)
 		return true;
 
 	return api_with_bridges(guard_test->unfinished) & BIT(fn) &&
-	       !(guard_test->bound & BIT(fn));
+	       !(guard_test->bound & ~guard_test->held & BIT(fn));
 }
 
 static u32 get_register(const u8 *cfg, int where, int size)
@@ -399,17 +401,60 @@ static void begin_bound(struct kunit *test)
 	bind_driver(test);
 }
 
+/* Holding a function that is not preserved changes nothing. */
+static void set_held(struct api_test *t, enum model_fn fn, bool hold)
+{
+	pci_liveupdate_incoming_hold(t->devs[fn], hold);
+	if (hold)
+		guard_test->held |= guard_test->unfinished & BIT(fn);
+	else
+		guard_test->held &= ~BIT(fn);
+}
+
+static void hold_all(struct api_test *t, bool hold)
+{
+	for (int i = 0; i < NR_FUNCTIONS; i++)
+		set_held(t, api_functions[i], hold);
+}
+
+static void begin_held(struct kunit *test)
+{
+	begin_bound(test);
+	hold_all(test->priv, true);
+}
+
+static void begin_let_go(struct kunit *test)
+{
+	begin_held(test);
+	hold_all(test->priv, false);
+}
+
+static void begin_held_outgoing(struct kunit *test)
+{
+	begin_outgoing(test);
+	bind_driver(test);
+	hold_all(test->priv, true);
+}
+
 static void finish_all(struct kunit *test)
 {
 	for (int i = 0; i < NR_FUNCTIONS; i++)
 		api_finish(test->priv, api_functions[i]);
 	guard_test->unfinished = 0;
+	guard_test->held = 0;
 	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_HELD);
 }
 
 static void begin_finished(struct kunit *test)
 {
 	begin_incoming(test);
+	finish_all(test);
+}
+
+static void begin_held_finished(struct kunit *test)
+{
+	begin_held(test);
 	finish_all(test);
 }
 
@@ -442,7 +487,11 @@ static const struct guard_state guard_states[] = {
 	{ "handed_over", begin_handed_over, true },
 	{ "incoming", begin_incoming, true },
 	{ "bound", begin_bound, true },
+	{ "held", begin_held, true },
+	{ "let_go", begin_let_go, true },
+	{ "held_outgoing", begin_held_outgoing, false },
 	{ "finished", begin_finished, false },
+	{ "held_finished", begin_held_finished, false },
 	{ "handed_over_again", begin_handed_over_again, true },
 };
 
@@ -498,7 +547,8 @@ static void guard_bits(struct kunit *test)
 		if (!(all & BIT(fn)))
 			continue;
 		KUNIT_EXPECT_EQ(test, fn_is_closed(fn),
-				state->closed && !(guard_test->bound & BIT(fn) &&
+				state->closed && !(guard_test->bound & ~guard_test->held &
+						   BIT(fn) &&
 						   !pci_liveupdate_handing_over));
 		end = min(config_size(t, fn), REGISTERS_END);
 		for (int inverted = 0; inverted < 2; inverted++) {
@@ -740,6 +790,12 @@ static void change_binding(struct kunit *test, enum model_fn fn)
 	note_bound(t);
 }
 
+static void change_hold(struct kunit *test, enum model_fn fn)
+{
+	if (guard_test->bound & BIT(fn))
+		set_held(test->priv, fn, !(guard_test->held & BIT(fn)));
+}
+
 /* Finish a function, and wait for its driver to bind. */
 static void finish_one(struct kunit *test, enum model_fn fn)
 {
@@ -754,6 +810,7 @@ static void finish_one(struct kunit *test, enum model_fn fn)
 	note_bound(t);
 	KUNIT_ASSERT_TRUE(test, guard_test->bound & BIT(fn));
 	guard_test->unfinished &= ~BIT(fn);
+	guard_test->held &= ~BIT(fn);
 }
 
 /* Restore the registers while the state of a function changes. */
@@ -765,6 +822,8 @@ static void change_state(struct kunit *test, struct rnd_state *rnd, bool finish)
 	close_registers(t);
 	if (finish)
 		finish_one(test, fn);
+	else if (prandom_u32_state(rnd) & 1)
+		change_hold(test, fn);
 	else
 		change_binding(test, fn);
 	open_registers(t, prandom_u32_state(rnd));

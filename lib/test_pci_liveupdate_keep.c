@@ -67,17 +67,6 @@ static const struct changed_register changed_registers[] = {
 
 KUNIT_ARRAY_PARAM_DESC(changed_register, changed_registers, name);
 
-static void start_log(struct kunit *test)
-{
-	struct api_test *t = test->priv;
-
-	t->model.log = kunit_kcalloc(test, MODEL_LOG_SIZE,
-				     sizeof(*t->model.log), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, t->model.log);
-	t->model.log_task = current;
-	t->model.nr_log = 0;
-}
-
 /* Return the first access from @i on that changed a bit of @fn. */
 static const struct model_access *next_change(struct api_test *t,
 					      enum model_fn fn, unsigned int *i)
@@ -106,7 +95,7 @@ static void logged_live_update(struct kunit *test)
 	api_preserve_all(test);
 	api_live_update(test);
 	model_put_in_use(&t->model);
-	start_log(test);
+	api_start_log(test);
 	api_scan_all(test);
 	KUNIT_ASSERT_LT(test, t->model.nr_log, MODEL_LOG_SIZE);
 }
@@ -142,7 +131,7 @@ static void change_registers(struct kunit *test)
 
 	model_add_settings(&t->model);
 	model_put_in_use(&t->model);
-	start_log(test);
+	api_start_log(test);
 	api_scan_all(test);
 	while ((access = next_change(t, want->fn, &i))) {
 		if (access->where == want->where)
@@ -410,7 +399,7 @@ static void change_by_late_calls(struct kunit *test)
 
 	model_add_settings(&t->model);
 	api_scan_all(test);
-	start_log(test);
+	api_start_log(test);
 	KUNIT_EXPECT_TRUE(test, call->touches(t));
 }
 

@@ -11,7 +11,6 @@
 #include <linux/kernfs.h>
 #include <linux/minmax.h>
 #include <linux/pci.h>
-#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
@@ -29,41 +28,11 @@ static bool has_two_pfs(const struct sriov_layout *layout)
 
 /* Accesses */
 
-static void start_log(struct kunit *test)
-{
-	struct api_test *t = test->priv;
-
-	if (!t->model.log)
-		t->model.log = kunit_kcalloc(test, MODEL_LOG_SIZE,
-					     sizeof(*t->model.log), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, t->model.log);
-	t->model.log_task = current;
-	t->model.nr_log = 0;
-}
-
-/* Count accesses to a function since start_log(). */
-static unsigned int count_accesses(struct kunit *test, enum model_fn fn, bool write)
-{
-	struct api_test *t = test->priv;
-	u16 bdf = model_bdf(&t->model, fn);
-	unsigned int n = 0;
-
-	KUNIT_ASSERT_LT(test, t->model.nr_log, MODEL_LOG_SIZE);
-	for (unsigned int i = 0; i < t->model.nr_log; i++) {
-		const struct model_access *access = &t->model.log[i];
-
-		n += access->write == write &&
-		     PCI_DEVID(access->bus, access->devfn) == bdf;
-	}
-
-	return n;
-}
-
 static void expect_no_write(struct kunit *test, unsigned long set)
 {
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
 		if (set & BIT(fn))
-			KUNIT_EXPECT_EQ_MSG(test, count_accesses(test, fn, true), 0,
+			KUNIT_EXPECT_EQ_MSG(test, api_count_accesses(test, fn, true), 0,
 					    "function %d", fn);
 	}
 }
@@ -95,9 +64,9 @@ static void adopt_without_write(struct kunit *test)
 	sriov_preserve(test, set);
 	api_live_update(test);
 	model_put_in_use(&t->model);
-	start_log(test);
+	api_start_log(test);
 	sriov_scan(test);
-	KUNIT_EXPECT_GT(test, count_accesses(test, PF_S, false), 0);
+	KUNIT_EXPECT_GT(test, api_count_accesses(test, PF_S, false), 0);
 	expect_no_write(test, set);
 	expect_vfs(test, true);
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, set);
@@ -490,7 +459,7 @@ static void adopt_from_old_writer(struct kunit *test)
 	sriov_preserve(test, BIT(PF_S));
 	api_live_update(test);
 	entry_of(t, PF_S)->flags &= ~PCI_SER_PF;
-	start_log(test);
+	api_start_log(test);
 	sriov_scan(test);
 	expect_no_write(test, BIT(PF_S));
 	t->model.log_task = NULL;
@@ -595,6 +564,33 @@ static void abandon_vfs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
 }
 
+/* A PF goes on for its VFs, and stays preserved for them. */
+static void abandon_pf(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	sriov_live_update(test, BIT(PF_S) | BIT(VF_S0) | BIT(VF_S1));
+	/* The guard lets the driver of the PF write. */
+	sriov_register_driver(test, true, false);
+	sriov_scan(test);
+	KUNIT_ASSERT_PTR_EQ(test, t->devs[PF_S]->driver, &sriov_driver);
+	api_abandon(t, PF_S);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
+		     BIT(VF_S0) | BIT(VF_S1));
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
+	/* It has no owner who could abandon it again. */
+	api_abandon(t, PF_S);
+	api_abandon(t, VF_S0);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(VF_S1));
+	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, VF_S0));
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
+
+	api_finish(t, VF_S1);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
+}
+
 /* The number of VFs */
 
 static void store_refused_incoming(struct kunit *test)
@@ -694,7 +690,7 @@ static void remove_pf_incoming(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count, marked);
 	before = get_pf_state(test, PF_S);
 
-	start_log(test);
+	api_start_log(test);
 	api_remove_dev(t, PF_S);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count(index), count);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_index_count_marked(index),
@@ -766,17 +762,17 @@ static void adopt_reads_less(struct kunit *test)
 
 	model_add_sriov(&t->model);
 	sriov_scan(test);
-	start_log(test);
+	api_start_log(test);
 	KUNIT_ASSERT_EQ(test, model_set_vfs(t->devs[PF_S], NR_VFS), 0);
-	stock = count_accesses(test, VF_S1, false);
+	stock = api_count_accesses(test, VF_S1, false);
 	api_get_devs(t);
 	api_begin_outgoing(test);
 	sriov_preserve(test, VFS_S);
 	api_live_update(test);
 
-	start_log(test);
+	api_start_log(test);
 	sriov_scan(test);
-	adopted = count_accesses(test, VF_S1, false);
+	adopted = api_count_accesses(test, VF_S1, false);
 	t->model.log_task = NULL;
 	kunit_info(test, "%u reads instead of %u", adopted, stock);
 	KUNIT_EXPECT_GT(test, adopted, 0);
@@ -851,6 +847,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(adopt_from_old_writer),
 	KUNIT_CASE_PARAM(finish_any_order_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(abandon_vfs),
+	KUNIT_CASE_SLOW(abandon_pf),
 	KUNIT_CASE_SLOW(store_refused_incoming),
 	KUNIT_CASE_SLOW(disable_both_sides),
 	KUNIT_CASE_SLOW(disable_owned),

@@ -363,6 +363,7 @@ void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag)
 	if (flag != PCI_DEV_LIVEUPDATE_INCOMING)
 		return;
 
+	clear_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
 	if (test_and_clear_bit(PCI_DEV_LIVEUPDATE_POWERED, &dev->priv_flags))
 		pm_runtime_put(&dev->dev);
 }
@@ -590,7 +591,7 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
 			return err;
 	}
 
-	if (device_iommu_mapped(&dev->dev))
+	if (dev->dev.iommu)
 		pci_warn_once(dev, "is behind an IOMMU, and its translation does not survive the kexec\n");
 	pci_dbg(dev, "preserved for the next kernel\n");
 	return 0;
@@ -905,7 +906,29 @@ bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_is_preserved);
 
-static int pci_liveupdate_finish_dev(struct pci_dev *dev)
+/**
+ * pci_liveupdate_incoming_hold - Refuse writes of the driver to a preserved function.
+ * @dev: A function that a driver is bound to.
+ * @hold: Refuse them until @dev is finished, or allow them again.
+ *
+ * The configuration space of a preserved function can be written once a driver is
+ * bound. A driver that must not disturb the function until its file is finished can
+ * have the guard refuse its own writes as well, and its resets.
+ *
+ * Context: Process context. May sleep.
+ */
+void pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold)
+{
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (hold && pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING))
+		set_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
+	else
+		clear_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_hold);
+
+static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
 {
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
@@ -918,11 +941,17 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev)
 
 		pci_liveupdate_disown(pci_liveupdate_incoming, dev,
 				      PCI_DEV_LIVEUPDATE_INCOMING);
+		clear_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
+		if (stop && !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
+			pci_clear_master(dev);
+			pci_warn(dev, "has no user any more, bus mastering is cleared\n");
+		}
 	}
 
 	if (!READ_ONCE(dev->driver))
 		pci_liveupdate_release_to_drivers(dev);
-	pci_liveupdate_send_uevent(dev, "PCI_LIVEUPDATE=finished");
+	pci_liveupdate_send_uevent(dev, stop ? "PCI_LIVEUPDATE=abandoned" :
+					       "PCI_LIVEUPDATE=finished");
 	pci_dbg(dev, "finished\n");
 	return 0;
 }
@@ -944,10 +973,31 @@ void pci_liveupdate_incoming_finish(struct pci_dev *dev)
 	u64 start = trace_start(finish);
 	int err;
 
-	err = pci_liveupdate_finish_dev(dev);
+	err = pci_liveupdate_finish_dev(dev, false);
 	trace_pci_liveupdate_finish(dev, err, start);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_finish);
+
+/**
+ * pci_liveupdate_incoming_abandon - Stop a function whose file is lost.
+ * @dev: A function for which pci_liveupdate_incoming_is_preserved() is true.
+ *
+ * Like pci_liveupdate_incoming_finish(), but clears bus mastering of @dev before a
+ * driver can bind. A handler calls this before the memory of the function is
+ * freed: in .can_finish() of a file that it could not retrieve. Bus mastering of a PF
+ * stays as it is until its preserved VFs are finished.
+ *
+ * Context: Process context. May sleep.
+ */
+void pci_liveupdate_incoming_abandon(struct pci_dev *dev)
+{
+	u64 start = trace_start(finish);
+	int err;
+
+	err = pci_liveupdate_finish_dev(dev, true);
+	trace_pci_liveupdate_finish(dev, err, start);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_abandon);
 
 /* Removal */
 

@@ -219,7 +219,8 @@ static bool guard_is_bridge(const struct pci_dev *dev)
 
 /*
  * local_pci_probe() sets ->driver just before .probe() and clears it if .probe()
- * fails: earlier writes of the PCI core and the IOMMU driver are refused.
+ * fails: earlier writes of the PCI core and the IOMMU driver are refused. A held
+ * function is not written to until it is finished.
  */
 static bool guard_is_closed(const struct pci_dev *dev)
 {
@@ -230,7 +231,8 @@ static bool guard_is_closed(const struct pci_dev *dev)
 		return true;
 
 	return flags & BIT(PCI_DEV_LIVEUPDATE_INCOMING) &&
-	       (guard_is_bridge(dev) || !READ_ONCE(dev->driver));
+	       (guard_is_bridge(dev) || !READ_ONCE(dev->driver) ||
+		flags & BIT(PCI_DEV_LIVEUPDATE_HELD));
 }
 
 /* Check if a row describes the dword of @dev at @where. */

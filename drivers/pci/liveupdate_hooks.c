@@ -453,12 +453,13 @@ static bool hooks_reset_blocked(struct pci_bus *bus, struct pci_dev *except,
  * @dev: A function.
  * @by_driver: true if a driver requests the reset, false if user space does.
  *
- * A driver that is bound to a preserved function may reset it, unless it is a PF with
- * preserved VFs. Prints an error if the reset is blocked.
+ * A driver that is bound to a preserved function may reset it, unless it holds the
+ * function or that is a PF with preserved VFs. Prints an error if the reset is blocked.
  *
  * Context: Process context. May sleep.
  * Return: true if the previous kernel preserved @dev, it is not finished, and the
- *         request does not come from a bound driver or would reset VFs.
+ *         request does not come from a bound driver, or @dev is held, or the reset
+ *         would reset VFs.
  */
 bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver)
 {
@@ -467,6 +468,7 @@ bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver)
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		if (by_driver && READ_ONCE(dev->driver) &&
+		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_HELD) &&
 		    !pci_liveupdate_nr_vfs(dev, PCI_DEV_LIVEUPDATE_INCOMING))
 			return false;
 	}

@@ -247,8 +247,23 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
  * Don't finish a function by accident before the attempt to retrieve its file. Let
  * the session finish after a failed attempt: LUO does not repeat it.
  */
+/* Stop a function whose file is lost, before LUO frees memory of its session. */
+static void stub_abandon(pci_ser_key_t key)
+{
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	struct pci_dev *pdev;
+
+	pdev = pci_get_domain_bus_and_slot(PCI_SER_KEY_DOMAIN(key),
+					   PCI_BUS_NUM(bdf), bdf & 0xff);
+	if (pdev && pci_liveupdate_incoming_is_preserved(pdev))
+		pci_liveupdate_incoming_abandon(pdev);
+	pci_dev_put(pdev);
+}
+
 static bool stub_can_finish(struct liveupdate_file_op_args *args)
 {
+	if (args->retrieve_status < 0)
+		stub_abandon(args->serialized_data);
 	return args->retrieve_status != 0;
 }
 

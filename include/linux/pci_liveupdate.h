@@ -13,6 +13,8 @@
 
 struct liveupdate_file_handler;
 struct pci_dev;
+struct pci_saved_state;
+struct pci_saved_state_ser;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 
@@ -61,7 +63,17 @@ int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh);
 int pci_liveupdate_outgoing_preserve(struct pci_dev *dev);
 void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev);
 bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev);
+void pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold);
 void pci_liveupdate_incoming_finish(struct pci_dev *dev);
+void pci_liveupdate_incoming_abandon(struct pci_dev *dev);
+int pci_liveupdate_enable_device(struct pci_dev *dev);
+
+size_t pci_saved_state_ser_size(const struct pci_saved_state *state);
+void pci_saved_state_serialize(const struct pci_saved_state *state,
+			       struct pci_saved_state_ser *ser);
+struct pci_saved_state *
+pci_saved_state_deserialize(struct pci_dev *dev,
+			    const struct pci_saved_state_ser *ser, size_t size);
 #else
 static inline int
 pci_liveupdate_register_fh(struct liveupdate_file_handler *fh)
@@ -87,7 +99,17 @@ static inline bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 	return false;
 }
 
+static inline void
+pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold) { }
+
 static inline void pci_liveupdate_incoming_finish(struct pci_dev *dev) { }
+
+static inline void pci_liveupdate_incoming_abandon(struct pci_dev *dev) { }
+
+static inline int pci_liveupdate_enable_device(struct pci_dev *dev)
+{
+	return -EOPNOTSUPP;
+}
 #endif
 
 #if defined(CONFIG_PCI_LIVEUPDATE) && defined(CONFIG_PCI_IOV)
