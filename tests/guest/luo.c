@@ -141,3 +141,12 @@ __u64 physical(const void *at)
 		errx(1, "the page is not in memory");
 	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
+
+/*
+ * The address by which a device accesses @at, a byte of @memory that an IOMMU maps at
+ * @iova, or without that the physical address.
+ */
+__u64 dma_address(const void *at, const void *memory, __u64 iova)
+{
+	return iova ? iova + ((const __u8 *)at - (const __u8 *)memory) : physical(at);
+}

@@ -22,5 +22,6 @@ int open_file(const char *path);
 void *map(int fd, size_t size, int flags);
 void *map_bar(const char *address, size_t size);
 __u64 physical(const void *at);
+__u64 dma_address(const void *at, const void *memory, __u64 iova);
 
 #endif /* _GUEST_LUO_H */

@@ -30,69 +30,17 @@
 #define _GNU_SOURCE
 
 #include <err.h>
-#include <fcntl.h>
 #include <glob.h>
-#include <linux/kernel.h>
-#include <linux/nvme_ioctl.h>
-#include <linux/stddef.h>
-#include <linux/types.h>
-#include <linux/uuid.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The kernel's header for nvme is not one for user space. */
-#define struct_group(NAME, MEMBERS...) \
-	__struct_group(/* no tag */, NAME, /* no attributes */, MEMBERS)
-#define uuid_t	guid_t
-#include <linux/nvme.h>
-
 #include "luo.h"
+#include "nvme.h"
 
 #define TOKEN		1
-#define DEPTH		32
-#define BLOCK		512
-/* Fills the data before a read; the drive reads as zeroes. */
-#define PATTERN		0x5a
-#define BAR_SIZE	(2 * PAGE)
-
-enum { ADMIN, IO, NR_QUEUES };
-
-/**
- * struct memory - Memory that a controller reads and writes.
- * @queues:    Submission and completion entries, a page each.
- * @data:      For one read, or the answer to Identify.
- * @position:  Number of commands submitted, and of completions seen, of each queue.
- */
-struct memory {
-	struct {
-		struct nvme_command sq[PAGE / sizeof(struct nvme_command)];
-		struct nvme_completion cq[PAGE / sizeof(struct nvme_completion)];
-	} queues[NR_QUEUES];
-	__u8 data[PAGE];
-	struct {
-		__u32 submitted;
-		__u32 completed;
-	} position[NR_QUEUES];
-};
-
-/**
- * struct controller - A controller that this program or the nvme driver drives.
- * @address: Of its function.
- * @bar:     Its registers.
- * @memory:  Memory for commands.
- * @driver:  Character device of the nvme driver, 0 if that is not bound.
- */
-struct controller {
-	const char *address;
-	__u8 *bar;
-	struct memory *memory;
-	int driver;
-};
 
 /* See "Secondary Controller List" in the NVM Express base specification. */
 struct secondary_list {
@@ -118,209 +66,17 @@ enum {
 	VIRT_ONLINE	= 0x9,
 };
 
-/* Registers */
-
-static __u32 read32(const struct controller *nvme, int reg)
+static struct nvme nvme_open(const char *address)
 {
-	return __atomic_load_n((__u32 *)(nvme->bar + reg), __ATOMIC_ACQUIRE);
-}
-
-static void write32(const struct controller *nvme, int reg, __u32 value)
-{
-	__atomic_store_n((__u32 *)(nvme->bar + reg), value, __ATOMIC_RELEASE);
-}
-
-static __u64 read64(const struct controller *nvme, int reg)
-{
-	return read32(nvme, reg) | (__u64)read32(nvme, reg + 4) << 32;
-}
-
-static void write64(const struct controller *nvme, int reg, __u64 value)
-{
-	write32(nvme, reg, value);
-	write32(nvme, reg + 4, value >> 32);
-}
-
-static struct controller nvme_open(const char *address)
-{
-	return (struct controller){
+	return (struct nvme){
 		.address = address,
-		.bar = map_bar(address, BAR_SIZE),
+		.bar = map_bar(address, NVME_BAR_SIZE),
 	};
 }
 
-static void nvme_close(struct controller *nvme)
+static void nvme_close(struct nvme *nvme)
 {
-	munmap(nvme->bar, BAR_SIZE);
-}
-
-static void nvme_wait_ready(const struct controller *nvme, __u32 ready)
-{
-	for (int ms = 0; (read32(nvme, NVME_REG_CSTS) & NVME_CSTS_RDY) != ready; ms++) {
-		if (ms == 3000)
-			errx(1, "%s: CC is %#x and CSTS stays %#x", nvme->address,
-			     read32(nvme, NVME_REG_CC),
-			     read32(nvme, NVME_REG_CSTS));
-		usleep(1000);
-	}
-}
-
-static void nvme_enable(const struct controller *nvme, __u64 asq, __u64 acq)
-{
-	write32(nvme, NVME_REG_CC, 0);
-	nvme_wait_ready(nvme, 0);
-	write32(nvme, NVME_REG_AQA, (DEPTH - 1) << 16 | (DEPTH - 1));
-	write64(nvme, NVME_REG_ASQ, asq);
-	write64(nvme, NVME_REG_ACQ, acq);
-	write32(nvme, NVME_REG_CC,
-		NVME_CC_IOSQES | NVME_CC_IOCQES | NVME_CC_ENABLE);
-	nvme_wait_ready(nvme, NVME_CSTS_RDY);
-}
-
-/* Commands */
-
-static void nvme_submit(const struct controller *nvme, int queue,
-			struct nvme_command *command)
-{
-	struct memory *memory = nvme->memory;
-	__u32 *submitted = &memory->position[queue].submitted;
-
-	command->common.command_id = *submitted;
-	memory->queues[queue].sq[*submitted % DEPTH] = *command;
-	*submitted += 1;
-	write32(nvme, NVME_REG_DBS + 8 * queue, *submitted % DEPTH);
-}
-
-/* Whether the next completion is there. Its status is valid then. */
-static bool nvme_completed(const struct controller *nvme, int queue, __u16 *status)
-{
-	__u32 completed = nvme->memory->position[queue].completed;
-	struct nvme_completion *entry;
-
-	entry = &nvme->memory->queues[queue].cq[completed % DEPTH];
-	*status = __atomic_load_n(&entry->status, __ATOMIC_ACQUIRE);
-	/* The controller inverts the phase each time it begins at entry 0. */
-	return (*status & 1) != (completed / DEPTH & 1);
-}
-
-/* Wait for the next completion. Returns false if it does not arrive in time. */
-static bool nvme_complete(const struct controller *nvme, int queue, int ms)
-{
-	__u32 *completed = &nvme->memory->position[queue].completed;
-	__u16 status;
-
-	for (; !nvme_completed(nvme, queue, &status); ms--) {
-		if (!ms)
-			return false;
-		usleep(1000);
-	}
-	if (status >> 1)
-		errx(1, "%s: command %u of queue %d failed with status %#x",
-		     nvme->address, *completed, queue, status >> 1);
-	*completed += 1;
-	write32(nvme, NVME_REG_DBS + 8 * queue + 4, *completed % DEPTH);
-	return true;
-}
-
-/* The driver has its own queues and copies the data. */
-static void driver_admin(const struct controller *nvme,
-			 const struct nvme_command *command, const char *what)
-{
-	struct nvme_passthru_cmd passthru = {
-		.opcode = command->common.opcode,
-		.addr = (unsigned long)nvme->memory->data,
-		.data_len = command->common.dptr.prp1 ? PAGE : 0,
-		.cdw10 = command->common.cdw10,
-		.cdw11 = command->common.cdw11,
-	};
-	int status = ioctl(nvme->driver, NVME_IOCTL_ADMIN_CMD, &passthru);
-
-	if (status < 0)
-		err(1, "%s: %s", nvme->address, what);
-	if (status)
-		errx(1, "%s: status %#x: %s", nvme->address, status, what);
-}
-
-static void nvme_admin(const struct controller *nvme, struct nvme_command command,
-		       const char *what)
-{
-	if (nvme->driver) {
-		driver_admin(nvme, &command, what);
-		return;
-	}
-
-	nvme_submit(nvme, ADMIN, &command);
-	if (!nvme_complete(nvme, ADMIN, 3000))
-		errx(1, "%s: no completion: %s", nvme->address, what);
-}
-
-static void nvme_identify(const struct controller *nvme, __u8 cns)
-{
-	struct nvme_command command = {
-		.identify = {
-			.opcode = nvme_admin_identify,
-			.dptr.prp1 = physical(nvme->memory->data),
-			.cns = cns,
-		},
-	};
-
-	memset(nvme->memory->data, PATTERN, PAGE);
-	nvme_admin(nvme, command, "identify");
-}
-
-static void nvme_create_io_queue(const struct controller *nvme)
-{
-	nvme_admin(nvme, (struct nvme_command){
-		.create_cq = {
-			.opcode = nvme_admin_create_cq,
-			.prp1 = physical(nvme->memory->queues[IO].cq),
-			.cqid = IO,
-			.qsize = DEPTH - 1,
-			.cq_flags = NVME_QUEUE_PHYS_CONTIG,
-		},
-	}, "create the completion queue");
-	nvme_admin(nvme, (struct nvme_command){
-		.create_sq = {
-			.opcode = nvme_admin_create_sq,
-			.prp1 = physical(nvme->memory->queues[IO].sq),
-			.sqid = IO,
-			.qsize = DEPTH - 1,
-			.sq_flags = NVME_QUEUE_PHYS_CONTIG,
-			.cqid = IO,
-		},
-	}, "create the submission queue");
-}
-
-static void nvme_submit_read(const struct controller *nvme)
-{
-	struct nvme_command command = {
-		.rw = {
-			.opcode = nvme_cmd_read,
-			.nsid = 1,
-			.dptr.prp1 = physical(nvme->memory->data),
-			.length = PAGE / BLOCK - 1,
-		},
-	};
-
-	memset(nvme->memory->data, PATTERN, PAGE);
-	nvme_submit(nvme, IO, &command);
-}
-
-static bool data_is(const struct controller *nvme, __u8 byte)
-{
-	for (int i = 0; i < PAGE; i++)
-		if (__atomic_load_n(&nvme->memory->data[i], __ATOMIC_ACQUIRE) != byte)
-			return false;
-	return true;
-}
-
-static void nvme_complete_read(const struct controller *nvme, int ms)
-{
-	if (!nvme_complete(nvme, IO, ms))
-		errx(1, "%s: a read does not complete", nvme->address);
-	if (!data_is(nvme, 0))
-		errx(1, "%s: the data of the read did not arrive, it begins with %02x",
-		     nvme->address, nvme->memory->data[0]);
+	munmap(nvme->bar, NVME_BAR_SIZE);
 }
 
 /* Memory that is preserved */
@@ -333,9 +89,9 @@ static const char *session_name(const char *address)
 	return name;
 }
 
-static struct memory *map_memory(int fd)
+static struct nvme_memory *map_memory(int fd)
 {
-	return map(fd, sizeof(struct memory), MAP_SHARED | MAP_POPULATE);
+	return map(fd, sizeof(struct nvme_memory), MAP_SHARED | MAP_POPULATE);
 }
 
 /* A link to the memfd, in the process that holds it. */
@@ -369,9 +125,9 @@ static void hold(const char *address, int fd)
 		err(1, "%s", link_path(address));
 }
 
-static struct controller open_held(const char *address)
+static struct nvme open_held(const char *address)
 {
-	struct controller nvme = nvme_open(address);
+	struct nvme nvme = nvme_open(address);
 
 	nvme.memory = map_memory(open_file(link_path(address)));
 	return nvme;
@@ -395,19 +151,9 @@ static int open_driver(const char *address)
 
 /* Commands of the program */
 
-/*
- * Leave the controller of the PF enabled and idle: QEMU takes its secondary
- * controllers offline when CC.EN is cleared.
- */
-static void enable_pf(const struct controller *nvme)
+static struct nvme open_pf(const char *address)
 {
-	nvme_enable(nvme, physical(nvme->memory->queues[ADMIN].sq),
-		    physical(nvme->memory->queues[ADMIN].cq));
-}
-
-static struct controller open_pf(const char *address)
-{
-	struct controller nvme = nvme_open(address);
+	struct nvme nvme = nvme_open(address);
 
 	nvme.memory = map(-1, sizeof(*nvme.memory), MAP_PRIVATE | MAP_ANONYMOUS |
 			  MAP_LOCKED | MAP_POPULATE);
@@ -417,26 +163,28 @@ static struct controller open_pf(const char *address)
 
 static void identify_pf(char **args)
 {
-	struct controller nvme = open_pf(args[0]);
+	struct nvme nvme = open_pf(args[0]);
 
 	if (!nvme.driver)
 		errx(1, "%s: the nvme driver is not bound", args[0]);
-	nvme_identify(&nvme, NVME_ID_CNS_CTRL);
-	if (data_is(&nvme, PATTERN))
-		errx(1, "%s: the answer to identify did not arrive", args[0]);
+	nvme_check_identify(&nvme);
 }
 
 static void bring_online(char **args)
 {
-	struct controller nvme = open_pf(args[0]);
+	struct nvme nvme = open_pf(args[0]);
 	int count = atoi(args[1]);
 	struct secondary_list list;
 	struct nvme_command command = {
 		.common.opcode = nvme_admin_virtual_mgmt,
 	};
 
+	/*
+	 * Leave the controller of the PF enabled and idle: QEMU takes its secondary
+	 * controllers offline when CC.EN is cleared.
+	 */
 	if (!nvme.driver)
-		enable_pf(&nvme);
+		nvme_enable_queues(&nvme);
 	nvme_identify(&nvme, NVME_ID_CNS_SCNDRY_CTRL_LIST);
 	memcpy(&list, nvme.memory->data, sizeof(list));
 	if (list.count < count)
@@ -461,7 +209,7 @@ static void bring_online(char **args)
 static void enable(char **addresses)
 {
 	for (; *addresses; addresses++) {
-		struct controller nvme = nvme_open(*addresses);
+		struct nvme nvme = nvme_open(*addresses);
 		unsigned int bus, slot, function;
 		__u64 queue;
 
@@ -476,13 +224,13 @@ static void enable(char **addresses)
 static void print_registers(char **addresses)
 {
 	for (; *addresses; addresses++) {
-		struct controller nvme = nvme_open(*addresses);
+		struct nvme nvme = nvme_open(*addresses);
 
 		printf("%s %#x %#x %#x %#llx %#llx\n", *addresses,
-		       read32(&nvme, NVME_REG_CC), read32(&nvme, NVME_REG_CSTS),
-		       read32(&nvme, NVME_REG_AQA),
-		       (unsigned long long)read64(&nvme, NVME_REG_ASQ),
-		       (unsigned long long)read64(&nvme, NVME_REG_ACQ));
+		       nvme_read32(&nvme, NVME_REG_CC), nvme_read32(&nvme, NVME_REG_CSTS),
+		       nvme_read32(&nvme, NVME_REG_AQA),
+		       (unsigned long long)nvme_read64(&nvme, NVME_REG_ASQ),
+		       (unsigned long long)nvme_read64(&nvme, NVME_REG_ACQ));
 		nvme_close(&nvme);
 	}
 }
@@ -490,7 +238,7 @@ static void print_registers(char **addresses)
 static void start(char **args)
 {
 	const char *address = args[0];
-	struct controller nvme = nvme_open(address);
+	struct nvme nvme = nvme_open(address);
 	int fd = memfd_create("nvme-vf", 0);
 
 	if (fd < 0 || ftruncate(fd, sizeof(*nvme.memory)))
@@ -498,52 +246,38 @@ static void start(char **args)
 	nvme.memory = map_memory(fd);
 	luo_preserve_fd(luo_create_session(session_name(address)), fd, TOKEN);
 
-	nvme_enable(&nvme, physical(nvme.memory->queues[ADMIN].sq),
-		    physical(nvme.memory->queues[ADMIN].cq));
-	nvme_create_io_queue(&nvme);
-	nvme_submit_read(&nvme);
-	nvme_complete_read(&nvme, 3000);
-	nvme_submit_read(&nvme);
-	if (nvme_complete(&nvme, IO, 300))
-		errx(1, "%s: the drive does not hold the read back", address);
+	nvme_enable_queues(&nvme);
+	nvme_hold_read(&nvme);
 	hold(address, fd);
 }
 
 static void retrieve(char **args)
 {
 	const char *address = args[0];
-	struct controller nvme = nvme_open(address);
+	struct nvme nvme = nvme_open(address);
 	int session = luo_retrieve_session(session_name(address));
 	int fd = luo_retrieve_fd(session, TOKEN);
-	__u16 status;
 
 	luo_finish_session(session);
 	close(session);
 	nvme.memory = map_memory(fd);
 	hold(address, fd);
 
-	if (nvme_completed(&nvme, IO, &status) || !data_is(&nvme, PATTERN))
-		errx(1, "%s: the read is not in flight any more: status %#x, data %02x",
-		     address, status, nvme.memory->data[0]);
-	if (read64(&nvme, NVME_REG_ASQ) != physical(nvme.memory->queues[ADMIN].sq) ||
-	    read64(&nvme, NVME_REG_ACQ) != physical(nvme.memory->queues[ADMIN].cq))
-		errx(1, "%s: the controller does not use the memory any more", address);
+	nvme_check_held(&nvme);
 }
 
 static void check(char **args)
 {
-	struct controller nvme = open_held(args[0]);
+	struct nvme nvme = open_held(args[0]);
 
 	nvme_complete_read(&nvme, 1000 * atoi(args[1]));
 }
 
 static void again(char **args)
 {
-	struct controller nvme = open_held(args[0]);
+	struct nvme nvme = open_held(args[0]);
 
-	nvme_identify(&nvme, NVME_ID_CNS_CTRL);
-	if (data_is(&nvme, PATTERN))
-		errx(1, "%s: the answer to identify did not arrive", args[0]);
+	nvme_check_identify(&nvme);
 	nvme_submit_read(&nvme);
 	nvme_complete_read(&nvme, 3000);
 }

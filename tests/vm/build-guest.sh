@@ -20,20 +20,9 @@ build_tool() {
 	kmake -s -C "$ROOT/tools/pci-liveupdate" O="$HOST_BUILD/tool" UAPI="$1"
 }
 
-# build_program NAME UAPI [FLAG...]: a program of the scenarios.
-build_program() {
-	gcc -O2 -Wall -Wextra -static -idirafter "$2" "${@:3}" -o "$HOST_BUILD/tool/$1" \
-		"$ROOT/tests/guest/$1.c" "$ROOT/tests/guest/luo.c"
-}
-
-# is_current NAME: the program is newer than its sources.
-is_current() {
-	local source program=$HOST_BUILD/tool/$1
-
-	for source in "$ROOT/tests/guest/$1.c" "$ROOT"/tests/guest/luo.[ch] \
-		"$ROOT/lib/test_pci_liveupdate_damage.h" "$ROOT/include/linux/kho/abi/pci.h"; do
-		[[ $program -nt $source ]] || return
-	done
+build_programs() {
+	mkdir -p "$HOST_BUILD/guest"
+	kmake -s -C "$HOST_BUILD/guest" -f "$ROOT/tests/guest/Makefile" KERNEL_TREE="$1"
 }
 
 main() {
@@ -44,29 +33,17 @@ main() {
 	init "$@"
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
 	step "tool" build_tool "$tree/include/uapi"
-	for program in edu-dma luo-file; do
-		is_current "$program" || step "$program" build_program "$program" "$tree/include/uapi"
-	done
-	# The structures of nvme are not in the kernel's headers for user space.
-	is_current nvme-vf ||
-		step nvme-vf build_program nvme-vf "$tree/include/uapi" \
-			-isystem "$tree/tools/include" -idirafter "$tree/include"
-	# Neither are those of the record.
-	is_current record-damage ||
-		step record-damage build_program record-damage "$tree/include/uapi" \
-			-I"$ROOT/lib" -I"$ROOT/include" -isystem "$ROOT/tests/index/shim" -isystem "$tree/tools/include" \
-			-idirafter "$tree/include"
+	step "programs of the guest" build_programs "$tree"
 
 	# One initrd for each set of arguments: the path of an image names its build.
 	initrd=$CACHE/initrd/$(printf '%s' "$*" | sha256sum | cut -c 1-12).gz
 	files=("$next:/boot/next:644" "$HOST_BUILD/tool/pci-liveupdate:/bin/pci-liveupdate:755"
-		"$HOST_BUILD/tool/edu-dma:/bin/edu-dma:755"
-		"$HOST_BUILD/tool/luo-file:/bin/luo-file:755"
-		"$HOST_BUILD/tool/nvme-vf:/bin/nvme-vf:755"
-		"$HOST_BUILD/tool/record-damage:/bin/record-damage:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644"
 		"$ROOT/tests/guest/igb.sh:/lib/igb.sh:644")
+	for program in edu-dma luo-file nvme-vf record-damage; do
+		files+=("$HOST_BUILD/guest/$program:/bin/$program:755")
+	done
 	for scenario in "$ROOT"/tests/cases/*.guest.sh; do
 		name=${scenario##*/}
 		files+=("$scenario:/scenarios/${name%.guest.sh}.sh:644")
