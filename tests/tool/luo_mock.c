@@ -198,7 +198,8 @@ static int memfd_retrieve(int session, const char *name)
 
 static int function_retrieve(__u64 token)
 {
-	if (function_state(token) != FUNCTION_BOUND)
+	if (function_state(&(struct function){ .address = token }) !=
+	    FUNCTION_BOUND)
 		return -ENODEV;
 
 	return open("/dev/null", O_RDWR | O_CLOEXEC);

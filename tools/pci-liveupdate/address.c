@@ -84,14 +84,18 @@ int address_format(char text[ADDRESS_SIZE], pci_ser_key_t address)
 			bdf >> 3 & 0x1f, bdf & 7);
 }
 
-void address_list_add(struct address_list *list, pci_ser_key_t address)
+/* Return: The new function, until the next one is added. */
+struct function *function_list_add(struct function_list *list,
+				   pci_ser_key_t address)
 {
 	if (list->nr == list->size) {
 		list->size = list->size ? list->size * 2 : 64;
 		list->items = memory_resize(list->items, list->size,
 					    sizeof(*list->items));
 	}
-	list->items[list->nr++] = address;
+	list->items[list->nr] = (struct function){ .address = address };
+
+	return &list->items[list->nr++];
 }
 
 /* Compare two addresses for qsort(). */
@@ -104,14 +108,14 @@ int address_compare(const void *a, const void *b)
 }
 
 /**
- * address_list_find_twice - Find an address that is in a list twice.
+ * function_list_find_twice - Find an address that is in a list twice.
  * @list:    A list.
  * @address: Set to the lowest such address.
  *
  * Return: true if an address is in @list twice.
  */
-bool address_list_find_twice(const struct address_list *list,
-			     pci_ser_key_t *address)
+bool function_list_find_twice(const struct function_list *list,
+			      pci_ser_key_t *address)
 {
 	bool found = false;
 	pci_ser_key_t *sorted;
@@ -121,7 +125,8 @@ bool address_list_find_twice(const struct address_list *list,
 		return false;
 
 	sorted = memory_resize(NULL, list->nr, sizeof(*sorted));
-	memcpy(sorted, list->items, list->nr * sizeof(*sorted));
+	for (i = 0; i < list->nr; i++)
+		sorted[i] = list->items[i].address;
 	qsort(sorted, list->nr, sizeof(*sorted), address_compare);
 
 	for (i = 1; i < list->nr && !found; i++) {
@@ -133,8 +138,8 @@ bool address_list_find_twice(const struct address_list *list,
 	return found;
 }
 
-void address_list_free(struct address_list *list)
+void function_list_free(struct function_list *list)
 {
 	free(list->items);
-	*list = (struct address_list){};
+	*list = (struct function_list){};
 }

@@ -122,11 +122,11 @@ bool function_pf(pci_ser_key_t address, pci_ser_key_t *pf)
 	return address_parse(name, pf);
 }
 
-enum function_state function_state(pci_ser_key_t address)
+enum function_state function_state(const struct function *function)
 {
 	char text[ADDRESS_SIZE], driver[PATH_MAX];
 
-	address_format(text, address);
+	address_format(text, function->address);
 	function_driver(text, driver);
 	if (!strcmp(driver, STUB_DRIVER))
 		return FUNCTION_BOUND;
@@ -152,11 +152,11 @@ static void function_explain_unbound(const char *address)
 }
 
 /* Print why a function is not bound to the stub, and how to bind it. */
-void function_explain(pci_ser_key_t address)
+void function_explain(const struct function *function)
 {
 	char text[ADDRESS_SIZE];
 
-	address_format(text, address);
+	address_format(text, function->address);
 	if (!function_has(text, ""))
 		warn("%s does not exist: lspci -D lists existing functions",
 		     text);
@@ -175,7 +175,7 @@ static void function_explain_no_vfs(pci_ser_key_t pf)
 	path_format(path, PCI_SYSFS "/devices/%s/sriov_numvfs", text);
 	function_link(text, "physfn", name);
 	if (!function_has(text, ""))
-		function_explain(pf);
+		function_explain(&(struct function){ .address = pf });
 	else if (*name)
 		warn("%s is a VF: %s/vfs names all VFs of its PF", text, name);
 	else if (access(path, F_OK))
@@ -198,7 +198,7 @@ static int is_virtfn(const struct dirent *entry)
  *
  * Return: STATUS_OK, or another status with a printed error.
  */
-enum status function_add_vfs(pci_ser_key_t pf, struct address_list *list)
+enum status function_add_vfs(pci_ser_key_t pf, struct function_list *list)
 {
 	char text[ADDRESS_SIZE], path[PATH_MAX], name[PATH_MAX];
 	enum status status = STATUS_OK;
@@ -217,7 +217,7 @@ enum status function_add_vfs(pci_ser_key_t pf, struct address_list *list)
 	for (i = 0; i < nr; i++) {
 		function_link(text, links[i]->d_name, name);
 		if (address_parse(name, &vf))
-			address_list_add(list, vf);
+			function_list_add(list, vf);
 		else if (!status)
 			status = fail(STATUS_ENVIRONMENT,
 				      "%s/%s is no link to a VF: repeat this when no VFs are created or removed",
@@ -230,11 +230,11 @@ enum status function_add_vfs(pci_ser_key_t pf, struct address_list *list)
 }
 
 /* Open the file of a function. */
-enum status function_open(pci_ser_key_t address, int *fd)
+enum status function_open(const struct function *function, int *fd)
 {
 	char path[PATH_MAX], text[ADDRESS_SIZE];
 
-	address_format(text, address);
+	address_format(text, function->address);
 	path_format(path, "/dev/pci-liveupdate/%s", text);
 	*fd = luo_sys_open(path);
 	switch (*fd) {

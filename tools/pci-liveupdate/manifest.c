@@ -66,7 +66,7 @@ static int header_format(char text[HEADER_SIZE], size_t nr)
 			MANIFEST_VERSION, nr);
 }
 
-static bool manifest_write(int fd, const struct address_list *list)
+static bool manifest_write(int fd, const struct function_list *list)
 {
 	size_t size, i;
 	char *text;
@@ -77,7 +77,7 @@ static bool manifest_write(int fd, const struct address_list *list)
 	size = header_format(text, list->nr);
 	text[size++] = '\n';
 	for (i = 0; i < list->nr; i++) {
-		size += address_format(text + size, list->items[i]);
+		size += address_format(text + size, list->items[i].address);
 		text[size++] = '\n';
 	}
 	ok = write_all(fd, text, size);
@@ -93,7 +93,7 @@ static bool manifest_write(int fd, const struct address_list *list)
  *
  * Return: STATUS_OK, or another status with a printed error.
  */
-enum status manifest_preserve(int session, const struct address_list *list)
+enum status manifest_preserve(int session, const struct function_list *list)
 {
 	int fd = memfd_create(MANIFEST_NAME, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
 	enum status status = STATUS_OK;
@@ -149,7 +149,7 @@ static bool address_parse_exact(const char *line, pci_ser_key_t *address)
 
 /* Return: NULL, or the reason why the @size bytes at @text are no manifest. */
 static const char *manifest_parse(char *text, size_t size,
-				  struct address_list *list)
+				  struct function_list *list)
 {
 	char *end = text + size, *line, *header = next_line(&text, end);
 	char expected[HEADER_SIZE];
@@ -165,19 +165,19 @@ static const char *manifest_parse(char *text, size_t size,
 		line = next_line(&text, end);
 		if (!line || !address_parse_exact(line, &address))
 			return "a line of it is not an address";
-		address_list_add(list, address);
+		function_list_add(list, address);
 	}
 	header_format(expected, list->nr);
 	if (strcmp(header, expected))
 		return "its header does not agree with its lines";
-	if (address_list_find_twice(list, &address))
+	if (function_list_find_twice(list, &address))
 		return "an address is in it twice";
 
 	return NULL;
 }
 
 /* Return: NULL, or the reason why the file is no manifest. */
-static const char *manifest_read(int fd, struct address_list *list)
+static const char *manifest_read(int fd, struct function_list *list)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	const char *reason;
@@ -210,7 +210,7 @@ static const char *manifest_read(int fd, struct address_list *list)
  * Return: 0, or with @list empty: -ENOENT if the session has no manifest, or
  * -EINVAL with a printed error.
  */
-int manifest_retrieve(int session, struct address_list *list)
+int manifest_retrieve(int session, struct function_list *list)
 {
 	int fd = luo_retrieve_fd(session, MANIFEST_TOKEN);
 	const char *reason;
@@ -226,7 +226,7 @@ int manifest_retrieve(int session, struct address_list *list)
 
 	warn("the manifest is not used, %s: the kernel's list is used instead",
 	     reason);
-	address_list_free(list);
+	function_list_free(list);
 
 	return -EINVAL;
 }

@@ -82,13 +82,21 @@ typedef __u64 pci_ser_key_t;
 #define ADDRESS_MAX	PCI_SER_KEY(0xffffffff, 0xffff)
 
 /**
- * struct address_list - Addresses in the order they were added.
- * @items: The addresses.
- * @nr:    Number of addresses.
+ * struct function - A PCI function.
+ * @address: Its address.
+ */
+struct function {
+	pci_ser_key_t address;
+};
+
+/**
+ * struct function_list - Functions in the order they were added.
+ * @items: The functions.
+ * @nr:    Number of functions.
  * @size:  Number of allocated items.
  */
-struct address_list {
-	pci_ser_key_t *items;
+struct function_list {
+	struct function *items;
 	size_t nr;
 	size_t size;
 };
@@ -98,10 +106,11 @@ const char *selection_parse(const char *text, pci_ser_key_t *address,
 bool address_parse(const char *text, pci_ser_key_t *address);
 int address_format(char text[ADDRESS_SIZE], pci_ser_key_t address);
 int address_compare(const void *a, const void *b);
-void address_list_add(struct address_list *list, pci_ser_key_t address);
-bool address_list_find_twice(const struct address_list *list,
-			     pci_ser_key_t *address);
-void address_list_free(struct address_list *list);
+struct function *function_list_add(struct function_list *list,
+				   pci_ser_key_t address);
+bool function_list_find_twice(const struct function_list *list,
+			      pci_ser_key_t *address);
+void function_list_free(struct function_list *list);
 
 /* function.c */
 
@@ -113,11 +122,11 @@ enum function_state {
 
 __printf(2, 3) void path_format(char *path, const char *fmt, ...);
 enum status stub_check(void);
-enum function_state function_state(pci_ser_key_t address);
-enum status function_add_vfs(pci_ser_key_t pf, struct address_list *list);
+enum function_state function_state(const struct function *function);
+enum status function_add_vfs(pci_ser_key_t pf, struct function_list *list);
 bool function_pf(pci_ser_key_t address, pci_ser_key_t *pf);
-void function_explain(pci_ser_key_t address);
-enum status function_open(pci_ser_key_t address, int *fd);
+void function_explain(const struct function *function);
+enum status function_open(const struct function *function, int *fd);
 
 /* record.c */
 
@@ -180,8 +189,8 @@ void record_list_free(struct record_list *list);
 /* No function can have this token, see ADDRESS_MAX. */
 #define MANIFEST_TOKEN	(~0ULL)
 
-enum status manifest_preserve(int session, const struct address_list *list);
-int manifest_retrieve(int session, struct address_list *list);
+enum status manifest_preserve(int session, const struct function_list *list);
+int manifest_retrieve(int session, struct function_list *list);
 
 /* luo.c */
 

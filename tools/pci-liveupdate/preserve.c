@@ -12,7 +12,7 @@
 #include "pci-liveupdate.h"
 
 /* Add a function, or all VFs of a PF. */
-static enum status add_selection(struct address_list *list, const char *text)
+static enum status add_selection(struct function_list *list, const char *text)
 {
 	const char *reason;
 	pci_ser_key_t address;
@@ -25,12 +25,12 @@ static enum status add_selection(struct address_list *list, const char *text)
 			    text, reason);
 	if (vfs)
 		return function_add_vfs(address, list);
-	address_list_add(list, address);
+	function_list_add(list, address);
 
 	return STATUS_OK;
 }
 
-static enum status add_stdin(struct address_list *list)
+static enum status add_stdin(struct function_list *list)
 {
 	enum status status = STATUS_OK;
 	char *line = NULL;
@@ -54,7 +54,7 @@ static enum status add_stdin(struct address_list *list)
 	return status;
 }
 
-static enum status read_addresses(struct address_list *list, int argc,
+static enum status read_addresses(struct function_list *list, int argc,
 				  char **argv)
 {
 	char text[ADDRESS_SIZE];
@@ -74,7 +74,7 @@ static enum status read_addresses(struct address_list *list, int argc,
 		return fail(STATUS_USAGE,
 			    "the standard input has no addresses");
 
-	if (address_list_find_twice(list, &address)) {
+	if (function_list_find_twice(list, &address)) {
 		address_format(text, address);
 		return fail(STATUS_USAGE, "%s is named twice", text);
 	}
@@ -83,7 +83,7 @@ static enum status read_addresses(struct address_list *list, int argc,
 }
 
 /* Explain all functions that are not bound, not only the first one. */
-static enum status check_functions(const struct address_list *list)
+static enum status check_functions(const struct function_list *list)
 {
 	enum status status;
 	size_t i;
@@ -93,9 +93,9 @@ static enum status check_functions(const struct address_list *list)
 		return status;
 
 	for (i = 0; i < list->nr; i++) {
-		if (function_state(list->items[i]) == FUNCTION_BOUND)
+		if (function_state(&list->items[i]) == FUNCTION_BOUND)
 			continue;
-		function_explain(list->items[i]);
+		function_explain(&list->items[i]);
 		status = STATUS_ENVIRONMENT;
 	}
 
@@ -160,37 +160,38 @@ static enum status preserve_refused(pci_ser_key_t address, int err)
  * Close the descriptor, since the limit on open files is lower than the number of
  * functions may be. The session has a reference to the file.
  */
-static enum status preserve_function(int session, pci_ser_key_t address)
+static enum status preserve_function(int session,
+				     const struct function *function)
 {
 	char text[ADDRESS_SIZE];
 	enum status status;
 	int fd, err;
 
-	status = function_open(address, &fd);
+	status = function_open(function, &fd);
 	if (status)
 		return status;
 
-	err = luo_preserve_fd(session, fd, address);
+	err = luo_preserve_fd(session, fd, function->address);
 	close(fd);
 	if (err)
-		return preserve_refused(address, err);
+		return preserve_refused(function->address, err);
 
 	if (options.verbose) {
-		address_format(text, address);
+		address_format(text, function->address);
 		say("%s: preserved", text);
 	}
 
 	return STATUS_OK;
 }
 
-static enum status preserve_all(int session, const struct address_list *list)
+static enum status preserve_all(int session, const struct function_list *list)
 {
 	enum status status;
 	size_t i;
 
 	status = manifest_preserve(session, list);
 	for (i = 0; !status && !stop_wait(0) && i < list->nr; i++)
-		status = preserve_function(session, list->items[i]);
+		status = preserve_function(session, &list->items[i]);
 	if (!status && stop_wait(0))
 		status = fail(STATUS_INCOMPLETE,
 			      "stopped by a signal, nothing is preserved");
@@ -214,7 +215,7 @@ static void preserve_report(const char *name, size_t nr, pid_t holder)
 }
 
 static enum status preserve_session(const char *name,
-				    const struct address_list *list)
+				    const struct function_list *list)
 {
 	bool released = false;
 	enum status status;
@@ -242,7 +243,7 @@ static enum status preserve_session(const char *name,
 
 enum status command_preserve(int argc, char **argv)
 {
-	struct address_list list = {};
+	struct function_list list = {};
 	enum status status;
 
 	status = read_addresses(&list, argc - 1, argv + 1);
@@ -250,7 +251,7 @@ enum status command_preserve(int argc, char **argv)
 		status = check_functions(&list);
 	if (!status)
 		status = preserve_session(argv[0], &list);
-	address_list_free(&list);
+	function_list_free(&list);
 
 	return status;
 }

@@ -60,13 +60,13 @@ struct incoming {
 	const char *name;
 	int fd;
 	bool manifest;
-	struct address_list functions;
+	struct function_list functions;
 	enum retrieval *states;
 	size_t counts[NR_RETRIEVALS];
 	bool finished;
 };
 
-static enum status find_incoming_records(struct address_list *list)
+static enum status find_incoming_records(struct function_list *list)
 {
 	struct record_list records = {};
 	enum status status;
@@ -76,7 +76,7 @@ static enum status find_incoming_records(struct address_list *list)
 	for (i = 0; !status && i < records.nr; i++)
 		if (records.items[i].side == RECORD_INCOMING &&
 		    record_has_file(&records.items[i]))
-			address_list_add(list, records.items[i].address);
+			function_list_add(list, records.items[i].address);
 	record_list_free(&records);
 
 	return status;
@@ -111,16 +111,16 @@ static void set_state(struct incoming *in, size_t i, enum retrieval state)
 
 static void retrieve_function(struct incoming *in, size_t i)
 {
-	pci_ser_key_t address = in->functions.items[i];
-	enum function_state state = function_state(address);
+	struct function *function = &in->functions.items[i];
+	enum function_state state = function_state(function);
 	char text[ADDRESS_SIZE];
 	int fd;
 
 	if (state == FUNCTION_UNBOUND)
 		return;
 
-	address_format(text, address);
-	fd = luo_retrieve_fd(in->fd, address);
+	address_format(text, function->address);
+	fd = luo_retrieve_fd(in->fd, function->address);
 	if (fd >= 0) {
 		/* The session has a reference to the file until it finishes */
 		close(fd);
@@ -155,7 +155,7 @@ static void explain_pending(struct incoming *in)
 
 	for (i = 0; i < in->functions.nr; i++)
 		if (in->states[i] == PENDING)
-			function_explain(in->functions.items[i]);
+			function_explain(&in->functions.items[i]);
 	if (options.wait)
 		say("session %s: waiting for %zu functions to be bound",
 		    in->name, in->counts[PENDING]);
@@ -258,7 +258,7 @@ static void report_json(const struct incoming *in, pid_t holder,
 		json_number(retrieval_names[state], in->counts[state]);
 	json_open("states", '{');
 	for (i = 0; i < in->functions.nr; i++) {
-		address_format(text, in->functions.items[i]);
+		address_format(text, in->functions.items[i].address);
 		json_string(text, retrieval_names[in->states[i]]);
 	}
 	json_close('}');
@@ -333,7 +333,7 @@ static enum status take_over(const char *command, const char *name,
 	if (!status)
 		status = run(&in);
 	close(in.fd);
-	address_list_free(&in.functions);
+	function_list_free(&in.functions);
 	free(in.states);
 
 	return status;
