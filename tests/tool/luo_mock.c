@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A model of the Live Update Orchestrator. It replaces luo_sys.c to test
+ * A model of the Live Update Orchestrator and of VFIO. It replaces luo_sys.c to test
  * pci-liveupdate without a kernel that supports live update.
  *
  * A session is a directory below luo/outgoing or luo/incoming in the directory of
  * --root, with a file for each token. The test script simulates the kexec: it kills
  * the holder and moves the directory. A process that has a session open holds a
  * lock on the directory.
+ *
+ * A device node of VFIO is a file below dev/vfio/devices with the address of its
+ * function. Its lock stands for being bound to an iommufd. The token of a session
+ * has the path of the node.
  *
  * LUO_MOCK_FAIL="operation token errno" makes an operation fail.
  * LUO_MOCK_STOP="token" sends SIGTERM to the program when it preserves the token.
@@ -57,13 +61,24 @@ static bool is_device(const char *path)
 	return !strcmp(path, device);
 }
 
+static const char *open_operation(const char *path)
+{
+	char iommu[PATH_MAX];
+
+	path_format(iommu, "/dev/iommu");
+	if (!strcmp(path, iommu))
+		return "iommu";
+
+	return is_device(path) ? "device" : "function";
+}
+
 /*
  * Only one process can open the device, as in the kernel: closing the file drops
  * the lock. Create a file to tell the test script that the device was busy.
  */
 int luo_sys_open(const char *path)
 {
-	int err = injected_error(is_device(path) ? "device" : "function", 0);
+	int err = injected_error(open_operation(path), 0);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	char busy[PATH_MAX];
 
@@ -148,6 +163,62 @@ static int session_retrieve(struct liveupdate_ioctl_retrieve_session *arg)
 	return 0;
 }
 
+/* Get the path of a file if it is a device node of VFIO. */
+static bool vfio_path(int fd, char path[PATH_MAX])
+{
+	char link[64], nodes[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, PATH_MAX - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	path_format(nodes, "/dev/vfio/devices/");
+
+	return !strncmp(path, nodes, strlen(nodes));
+}
+
+/* A lock of the open file, also if another process took it. */
+static bool vfio_is_bound(int fd)
+{
+	char path[64], text[1024] = "";
+	int info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (read(info, text, sizeof(text) - 1) < 0)
+		*text = '\0';
+	close(info);
+
+	return strstr(text, "lock:");
+}
+
+static int vfio_bind_iommufd(int fd, struct vfio_device_bind_iommufd *arg)
+{
+	struct stat iommufd, expected;
+	char path[PATH_MAX];
+
+	path_format(path, "/dev/iommu");
+	if (fstat(arg->iommufd, &iommufd) || stat(path, &expected) ||
+	    iommufd.st_ino != expected.st_ino)
+		return -EBADF;
+	if (vfio_is_bound(fd) || flock(fd, LOCK_EX | LOCK_NB))
+		return -EINVAL;
+
+	return 0;
+}
+
+static int vfio_ioctl(int fd, unsigned long request, void *arg)
+{
+	char path[PATH_MAX];
+
+	if (!vfio_path(fd, path))
+		return -ENOTTY;
+	if (request == VFIO_DEVICE_BIND_IOMMUFD)
+		return vfio_bind_iommufd(fd, arg);
+
+	return vfio_is_bound(fd) ? 0 : -EINVAL;
+}
+
 static void file_copy(int from, int to)
 {
 	char text[4096];
@@ -162,7 +233,7 @@ static int file_preserve(int session,
 			 struct liveupdate_session_preserve_fd *arg)
 {
 	const char *stop = getenv("LUO_MOCK_STOP");
-	char name[TOKEN_SIZE];
+	char name[TOKEN_SIZE], path[PATH_MAX];
 	int fd;
 
 	if (device_is_open())
@@ -171,11 +242,15 @@ static int file_preserve(int session,
 	snprintf(name, sizeof(name), "%llx", (unsigned long long)arg->token);
 	if (session_has(session, name))
 		return -EEXIST;
+	if (vfio_path(arg->fd, path) && !vfio_is_bound(arg->fd))
+		return -EINVAL;
 	if (stop && !strcmp(stop, name))
 		raise(SIGTERM);
 
 	fd = openat(session, name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	if (fcntl(arg->fd, F_GET_SEALS) >= 0)
+	if (vfio_path(arg->fd, path))
+		dprintf(fd, "%s", path);
+	else if (fcntl(arg->fd, F_GET_SEALS) >= 0)
 		file_copy(arg->fd, fd);
 	close(fd);
 
@@ -196,16 +271,42 @@ static int memfd_retrieve(int session, const char *name)
 	return fd;
 }
 
-static int function_retrieve(__u64 token)
+/*
+ * The file of a session keeps its lock: if this process has it open, return it again.
+ * Or else keep it open.
+ */
+static int vfio_retrieve(const char *path)
 {
-	if (function_state(&(struct function){ .address = token }) !=
-	    FUNCTION_BOUND)
-		return -ENODEV;
+	char other[PATH_MAX];
+	int fd;
 
-	return open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (fd = 3; fd < 64; fd++)
+		if (vfio_path(fd, other) && !strcmp(path, other))
+			return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return fd;
 }
 
-/* A failed retrieve fails again, as in the kernel. */
+static int function_retrieve(int session, const char *name, __u64 token)
+{
+	struct function function = { .address = token, .driver = DRIVER_STUB };
+	char path[PATH_MAX] = "";
+	int fd;
+
+	fd = openat(session, name, O_RDONLY | O_CLOEXEC);
+	if (read(fd, path, sizeof(path) - 1) > 0)
+		function.driver = DRIVER_VFIO;
+	close(fd);
+	if (function_state(&function) != FUNCTION_BOUND)
+		return *path ? -EAGAIN : -ENODEV;
+
+	return *path ? vfio_retrieve(path) :
+	       open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+/* A failed retrieve fails again, as in the kernel, but not after -EAGAIN. */
 static int file_retrieve(int session,
 			 struct liveupdate_session_retrieve_fd *arg)
 {
@@ -219,25 +320,47 @@ static int file_retrieve(int session,
 	snprintf(failed, sizeof(failed), "%s.failed", name);
 	if (!session_has(session, name))
 		return -ENOENT;
-	session_mark(session, tried);
 	if (session_has(session, failed))
 		return -ENODEV;
 
 	if (arg->token > ADDRESS_MAX)
 		arg->fd = memfd_retrieve(session, name);
 	else
-		arg->fd = function_retrieve(arg->token);
+		arg->fd = function_retrieve(session, name, arg->token);
+	if (arg->fd == -EAGAIN)
+		return -EAGAIN;
+	session_mark(session, tried);
 	if (arg->fd < 0)
 		session_mark(session, failed);
 
 	return arg->fd < 0 ? arg->fd : 0;
 }
 
-/* A function cannot finish before an attempt to retrieve it; a memfd can. */
+/* The file of a token is no device node of VFIO, or it is bound. */
+static bool token_is_bound(int session, const char *name)
+{
+	int fd = openat(session, name, O_RDONLY | O_CLOEXEC), node;
+	char path[PATH_MAX] = "";
+	bool bound = true;
+
+	if (read(fd, path, sizeof(path) - 1) > 0) {
+		node = open(path, O_RDWR | O_CLOEXEC);
+		bound = flock(node, LOCK_EX | LOCK_NB);
+		close(node);
+	}
+	close(fd);
+
+	return bound;
+}
+
+/*
+ * A function cannot finish before an attempt to retrieve it; a memfd can. Complain
+ * about a file of VFIO that is not bound: the kernel stops its function.
+ */
 static bool session_can_finish(int session)
 {
 	DIR *dir = fdopendir(dup(session));
-	char tried[MARK_SIZE];
+	char tried[MARK_SIZE], failed[MARK_SIZE];
 	struct dirent *entry;
 	bool can = true;
 
@@ -247,8 +370,12 @@ static bool session_can_finish(int session)
 		    strtoull(entry->d_name, NULL, 16) > ADDRESS_MAX)
 			continue;
 		snprintf(tried, sizeof(tried), "%.16s.tried", entry->d_name);
+		snprintf(failed, sizeof(failed), "%.16s.failed", entry->d_name);
 		if (!session_has(session, tried))
 			can = false;
+		else if (!session_has(session, failed) &&
+			 !token_is_bound(session, entry->d_name))
+			fprintf(stderr, "%s is stopped\n", entry->d_name);
 	}
 	closedir(dir);
 
@@ -291,6 +418,11 @@ int luo_sys_ioctl(int fd, unsigned long request, void *arg)
 	case LIVEUPDATE_SESSION_FINISH:
 		err = injected_error("finish", 0);
 		return err ? err : session_finish(fd);
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		err = injected_error("bind", 0);
+		return err ? err : vfio_ioctl(fd, request, arg);
+	case VFIO_DEVICE_GET_INFO:
+		return vfio_ioctl(fd, request, arg);
 	}
 
 	return -ENOTTY;

@@ -45,6 +45,11 @@ VFS=(0001:02:0{0..5}.{0,2,4})
 PF_TOKEN=10100
 VF_TOKEN=10208
 
+# A function of vfio-pci, its device node, and its token
+V=0000:03:00.0
+NODE=noiommu-vfio0
+V_TOKEN=300
+
 . "$HERE/ktap.sh"
 . "$HERE/tree.sh"
 . "$HERE/run.sh"
@@ -53,6 +58,7 @@ VF_TOKEN=10208
 . "$HERE/test_retrieve.sh"
 . "$HERE/test_list.sh"
 . "$HERE/test_vfs.sh"
+. "$HERE/test_vfio.sh"
 
 # Processes to kill at the end
 HOLDERS=()
@@ -124,7 +130,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 268
+	ktap_plan 300
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -158,6 +164,11 @@ main() {
 	test_vfs_refused
 	test_vfs_list
 	test_vfs_retrieve
+	test_vfio
+	test_vfio_errors
+	test_vfio_update
+	test_vfio_incomplete
+	test_vfio_list
 	test_scale
 	ktap_finish
 }

@@ -215,7 +215,7 @@ session s: finished" "the manifest is not used, $reason: $instead" finish s
 		pci-liveupdate-manifest\\n$A\\n|it has no header
 		pci-liveupdate-manifest\\x00 1 1\\n$A\\n|it has no header
 		other 1 1\\n$A\\n|it has no header
-		pci-liveupdate-manifest 2 1\\n$A\\n|its version is not supported
+		pci-liveupdate-manifest 3 1\\n$A\\n|its version is not supported
 		pci-liveupdate-manifest 1\\n$A\\n|its header does not agree with its lines
 		pci-liveupdate-manifest 1 2\\n$A\\n|its header does not agree with its lines
 		pci-liveupdate-manifest 1 1 1\\n$A\\n|its header does not agree with its lines

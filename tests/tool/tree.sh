@@ -93,3 +93,23 @@ tree_kexec() {
 		mv "$session" "$ROOT/luo/incoming"
 	done
 }
+
+# tree_vfio ADDRESS NAME MODE: bind a function to a vfio-pci that supports live update.
+# NAME is that of its device node.
+tree_vfio() {
+	local dir=$ROOT/sys/bus/pci/devices/$1
+
+	mkdir -p "$ROOT/dev/vfio/devices" "$ROOT/sys/bus/pci/drivers/vfio-pci"
+	: >"$ROOT/dev/iommu"
+	[[ -e $dir ]] || tree_device "$1" 80
+	ln -sfn ../../../../bus/pci/drivers/vfio-pci "$dir/driver"
+	mkdir -p "$dir/vfio-dev/$2"
+	echo "$3" >"$dir/vfio_liveupdate"
+	printf '%s' "$1" >"$ROOT/dev/vfio/devices/$2"
+}
+
+# tree_no_vfio ADDRESS: bind the function to a driver without live update.
+tree_no_vfio() {
+	rm -r "$ROOT/sys/bus/pci/devices/$1"/vfio{-dev,_liveupdate}
+	tree_bind "$1" other
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI functions in /sys and /dev, and the stub driver, which has a file for each
- * bound function.
+ * PCI functions in /sys and /dev, and the drivers that have a file for each bound
+ * function: the stub driver, and vfio-pci.
  */
 
 #include <dirent.h>
@@ -16,10 +16,11 @@
 
 #include "pci-liveupdate.h"
 
-#define PCI_SYSFS	"/sys/bus/pci"
-
-/* Commands that bind a function; arguments are path and address, or the reverse. */
-#define OVERRIDE_FMT	"echo " STUB_DRIVER " > %s/devices/%s/driver_override"
+/*
+ * Commands that bind a function; arguments are driver, path and address, or address
+ * and path.
+ */
+#define OVERRIDE_FMT	"echo %s > %s/devices/%s/driver_override"
 #define PROBE_FMT	"echo %s > %s/drivers_probe"
 
 /* Offset of the header type in configuration space, and its multi-function bit */
@@ -42,10 +43,14 @@ void path_format(char *path, const char *fmt, ...)
 	va_end(args);
 }
 
-/* Check for the driver, to print one error instead of one for each function. */
-enum status stub_check(void)
+/* Check for the drivers, to print one error instead of one for each function. */
+enum status driver_check(void)
 {
 	char path[PATH_MAX];
+
+	path_format(path, PCI_SYSFS "/drivers/" VFIO_DRIVER);
+	if (!access(path, F_OK))
+		return STATUS_OK;
 
 	path_format(path, PCI_SYSFS "/drivers/" STUB_DRIVER);
 	if (access(path, F_OK))
@@ -122,36 +127,63 @@ bool function_pf(pci_ser_key_t address, pci_ser_key_t *pf)
 	return address_parse(name, pf);
 }
 
-enum function_state function_state(const struct function *function)
+/* Get the driver of a function, or DRIVER_NONE if it does not support live update. */
+static enum driver function_find_driver(const char *address)
 {
-	char text[ADDRESS_SIZE], driver[PATH_MAX];
+	char driver[PATH_MAX];
+
+	function_driver(address, driver);
+	if (!strcmp(driver, STUB_DRIVER))
+		return DRIVER_STUB;
+	if (!strcmp(driver, VFIO_DRIVER) && function_has(address, VFIO_MODE_FILE))
+		return DRIVER_VFIO;
+
+	return DRIVER_NONE;
+}
+
+/**
+ * function_state - Check for a function and its driver.
+ * @function: A function. If it is bound, its driver is set.
+ *
+ * Return: The state of the function. Another driver than that of @function counts
+ * as none.
+ */
+enum function_state function_state(struct function *function)
+{
+	char text[ADDRESS_SIZE];
+	enum driver driver;
 
 	address_format(text, function->address);
-	function_driver(text, driver);
-	if (!strcmp(driver, STUB_DRIVER))
+	driver = function_find_driver(text);
+	if (driver && (!function->driver || function->driver == driver)) {
+		function->driver = driver;
 		return FUNCTION_BOUND;
+	}
 
 	return function_has(text, "") ? FUNCTION_UNBOUND : FUNCTION_ABSENT;
 }
 
-static void function_explain_unbound(const char *address)
+static void function_explain_unbound(const char *address, const char *wanted)
 {
 	char driver[PATH_MAX], pci[PATH_MAX];
 
 	path_format(pci, PCI_SYSFS);
 	function_driver(address, driver);
-	if (*driver)
-		warn("%s is bound to %s, bind it to " STUB_DRIVER ": "
+	if (!strcmp(driver, wanted))
+		warn("%s is bound to %s, but the kernel lacks CONFIG_VFIO_PCI_LIVEUPDATE",
+		     address, driver);
+	else if (*driver)
+		warn("%s is bound to %s, bind it to %s: "
 		     OVERRIDE_FMT " && echo %s > %s/drivers/%s/unbind && "
-		     PROBE_FMT, address, driver, pci, address, address, pci,
-		     driver, address, pci);
+		     PROBE_FMT, address, driver, wanted, wanted, pci, address,
+		     address, pci, driver, address, pci);
 	else
-		warn("%s is not bound, bind it to " STUB_DRIVER ": "
-		     OVERRIDE_FMT " && " PROBE_FMT, address, pci, address,
-		     address, pci);
+		warn("%s is not bound, bind it to %s: "
+		     OVERRIDE_FMT " && " PROBE_FMT, address, wanted, wanted,
+		     pci, address, address, pci);
 }
 
-/* Print why a function is not bound to the stub, and how to bind it. */
+/* Print why a function is not bound to its driver, and how to bind it. */
 void function_explain(const struct function *function)
 {
 	char text[ADDRESS_SIZE];
@@ -164,7 +196,8 @@ void function_explain(const struct function *function)
 		warn("%s is a bridge: name the functions below it, and it is preserved with them",
 		     text);
 	else
-		function_explain_unbound(text);
+		function_explain_unbound(text, function->driver == DRIVER_VFIO ?
+					 VFIO_DRIVER : STUB_DRIVER);
 }
 
 static void function_explain_no_vfs(pci_ser_key_t pf)
@@ -233,6 +266,9 @@ enum status function_add_vfs(pci_ser_key_t pf, struct function_list *list)
 enum status function_open(const struct function *function, int *fd)
 {
 	char path[PATH_MAX], text[ADDRESS_SIZE];
+
+	if (function->driver == DRIVER_VFIO)
+		return vfio_open(function->address, fd);
 
 	address_format(text, function->address);
 	path_format(path, "/dev/pci-liveupdate/%s", text);

@@ -91,17 +91,28 @@ static struct row *table_sort(const struct record_list *list)
 	return rows;
 }
 
+/* Get the mode of a function that is bound to vfio-pci, or NULL. */
+static const char *record_mode(const struct record *record)
+{
+	if (record->absent || !record_has_file(record))
+		return NULL;
+
+	return vfio_mode(record->address);
+}
+
 static void print_record(const struct record *record, bool below_pf)
 {
+	const char *mode = record_mode(record);
 	char address[ADDRESS_SIZE], id[RECORD_ID_SIZE];
 	int indent = below_pf ? 2 : 0;
 
 	address_format(address, record->address);
 	record_id(record, id);
-	say("%-8s  %*s%-*s  %-9s  %-10s  %-7s  %llu%s",
+	say("%-8s  %*s%-*s  %-9s  %-10s  %-7s  %llu%s%s",
 	    record_sides[record->side], indent, "", ADDRESS_LEN - indent,
 	    address, id, record_kinds[record->kind], record_state(record),
-	    record->blocked, record->kind == RECORD_IMPLIED_PF ?
+	    record->blocked, mode ? "  " VFIO_DRIVER ": " : "",
+	    mode ?: record->kind == RECORD_IMPLIED_PF ?
 	    "  kept for its VFs" : "");
 }
 
@@ -144,6 +155,7 @@ static void print_totals(const struct totals *totals)
 static void print_json_records(const struct record_list *list)
 {
 	char address[ADDRESS_SIZE], id[RECORD_ID_SIZE];
+	const char *mode;
 	size_t i;
 
 	json_open("records", '[');
@@ -159,6 +171,9 @@ static void print_json_records(const struct record_list *list)
 		json_string("kind", record_kinds[record->kind]);
 		json_string("state", record_state(record));
 		json_number("blocked", record->blocked);
+		mode = record_mode(record);
+		if (mode)
+			json_string("vfio_mode", mode);
 		json_close('}');
 	}
 	json_close(']');

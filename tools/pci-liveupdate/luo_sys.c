@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * System calls to the Live Update Orchestrator. A test replaces this file with a
- * model of the kernel.
+ * System calls to the Live Update Orchestrator and to VFIO. A test replaces this file
+ * with a model of the kernel.
  */
 
 #include <errno.h>

@@ -9,7 +9,9 @@
  *
  * The header has the version and the number of addresses. Addresses are in the
  * format of address_format(), no address is there twice, and each line ends in a
- * newline.
+ * newline. In version 2 the word vfio-pci follows the address of each function of
+ * vfio-pci. Other functions are of the stub driver. A session without functions of
+ * vfio-pci has version 1, which older programs read, too.
  */
 
 #include <assert.h>
@@ -26,13 +28,18 @@
 
 #define MANIFEST_NAME		"pci-liveupdate-manifest"
 #define MANIFEST_VERSION	1
+#define MANIFEST_VERSION_VFIO	2
+#define MANIFEST_VFIO		" " VFIO_DRIVER
+
+/* An address, the driver and a newline */
+#define LINE_SIZE	(ADDRESS_SIZE + sizeof(MANIFEST_VFIO))
 
 /* A name of 23 characters, 2 spaces, numbers of 10 and 20 digits, a NUL. */
 #define HEADER_SIZE		56
 
 /*
- * A session has room for 10,000 blocks of 63 files: 630,000 addresses of at
- * most 17 bytes are 10.7 MB.
+ * A session has room for 10,000 blocks of 63 files: 630,000 lines of at most 26
+ * bytes are 16.4 MB.
  */
 #define MANIFEST_MAX_SIZE	(16 << 20)
 
@@ -60,10 +67,32 @@ static bool write_all(int fd, const char *text, size_t size)
 	return true;
 }
 
-static int header_format(char text[HEADER_SIZE], size_t nr)
+static int header_format(char text[HEADER_SIZE], int version, size_t nr)
 {
-	return snprintf(text, HEADER_SIZE, "%s %d %zu", MANIFEST_NAME,
-			MANIFEST_VERSION, nr);
+	return snprintf(text, HEADER_SIZE, "%s %d %zu", MANIFEST_NAME, version,
+			nr);
+}
+
+static int manifest_version(const struct function_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		if (list->items[i].driver == DRIVER_VFIO)
+			return MANIFEST_VERSION_VFIO;
+
+	return MANIFEST_VERSION;
+}
+
+static size_t line_format(char *text, const struct function *function)
+{
+	size_t size = address_format(text, function->address);
+
+	if (function->driver == DRIVER_VFIO)
+		size += sprintf(text + size, MANIFEST_VFIO);
+	text[size++] = '\n';
+
+	return size;
 }
 
 static bool manifest_write(int fd, const struct function_list *list)
@@ -72,14 +101,12 @@ static bool manifest_write(int fd, const struct function_list *list)
 	char *text;
 	bool ok;
 
-	text = memory_resize(NULL, HEADER_SIZE + list->nr * ADDRESS_SIZE,
+	text = memory_resize(NULL, HEADER_SIZE + list->nr * LINE_SIZE,
 			     sizeof(*text));
-	size = header_format(text, list->nr);
+	size = header_format(text, manifest_version(list), list->nr);
 	text[size++] = '\n';
-	for (i = 0; i < list->nr; i++) {
-		size += address_format(text + size, list->items[i].address);
-		text[size++] = '\n';
-	}
+	for (i = 0; i < list->nr; i++)
+		size += line_format(text + size, &list->items[i]);
 	ok = write_all(fd, text, size);
 	free(text);
 
@@ -147,27 +174,41 @@ static bool address_parse_exact(const char *line, pci_ser_key_t *address)
 	return !strcmp(line, text);
 }
 
+/* Cut the driver off @line. */
+static enum driver driver_parse(char *line, int version)
+{
+	char *end = strchrnul(line, ' ');
+
+	if (version < MANIFEST_VERSION_VFIO || strcmp(end, MANIFEST_VFIO))
+		return DRIVER_STUB;
+	*end = '\0';
+
+	return DRIVER_VFIO;
+}
+
 /* Return: NULL, or the reason why the @size bytes at @text are no manifest. */
 static const char *manifest_parse(char *text, size_t size,
 				  struct function_list *list)
 {
 	char *end = text + size, *line, *header = next_line(&text, end);
 	char expected[HEADER_SIZE];
-	unsigned int version;
 	pci_ser_key_t address;
+	enum driver driver;
+	int version;
 
-	if (!header || sscanf(header, MANIFEST_NAME " %9u", &version) != 1)
+	if (!header || sscanf(header, MANIFEST_NAME " %9d", &version) != 1)
 		return "it has no header";
-	if (version != MANIFEST_VERSION)
+	if (version != MANIFEST_VERSION && version != MANIFEST_VERSION_VFIO)
 		return "its version is not supported";
 
 	while (text < end) {
 		line = next_line(&text, end);
+		driver = line ? driver_parse(line, version) : DRIVER_NONE;
 		if (!line || !address_parse_exact(line, &address))
 			return "a line of it is not an address";
-		function_list_add(list, address);
+		function_list_add(list, address)->driver = driver;
 	}
-	header_format(expected, list->nr);
+	header_format(expected, version, list->nr);
 	if (strcmp(header, expected))
 		return "its header does not agree with its lines";
 	if (function_list_find_twice(list, &address))

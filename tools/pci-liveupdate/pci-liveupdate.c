@@ -94,7 +94,7 @@ static const char help[] =
 "  -b, --background    preserve, retrieve: hold the session in a background\n"
 "                      process, and print its ID\n"
 "  -w, --wait SECONDS  retrieve, finish: wait for functions that are not bound\n"
-"                      to pci-liveupdate-stub\n"
+"                      to pci-liveupdate-stub or vfio-pci\n"
 "  -j, --json          print one JSON object\n"
 "  -q, --quiet         print errors only, and with -b the process ID\n"
 "  -v, --verbose       print each function\n"

@@ -7,12 +7,20 @@
 #define _PCI_LIVEUPDATE_H
 
 #include <linux/types.h>
+#include <linux/vfio.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #define PROGRAM		"pci-liveupdate"
 #define STUB_DRIVER	"pci-liveupdate-stub"
+#define VFIO_DRIVER	"vfio-pci"
+
+#define PCI_SYSFS	"/sys/bus/pci"
+
+/* A file of each function that is bound to a vfio-pci with live update */
+#define VFIO_MODE_FILE	"vfio_liveupdate"
+#define VFIO_OFF	"off"
 
 /* Exit status of the program */
 enum status {
@@ -81,12 +89,20 @@ typedef __u64 pci_ser_key_t;
 
 #define ADDRESS_MAX	PCI_SER_KEY(0xffffffff, 0xffff)
 
+enum driver {
+	DRIVER_NONE,
+	DRIVER_STUB,
+	DRIVER_VFIO,
+};
+
 /**
  * struct function - A PCI function.
  * @address: Its address.
+ * @driver:  Driver that its file belongs to, or DRIVER_NONE if not known.
  */
 struct function {
 	pci_ser_key_t address;
+	enum driver driver;
 };
 
 /**
@@ -121,12 +137,31 @@ enum function_state {
 };
 
 __printf(2, 3) void path_format(char *path, const char *fmt, ...);
-enum status stub_check(void);
-enum function_state function_state(const struct function *function);
+enum status driver_check(void);
+enum function_state function_state(struct function *function);
 enum status function_add_vfs(pci_ser_key_t pf, struct function_list *list);
 bool function_pf(pci_ser_key_t address, pci_ser_key_t *pf);
 void function_explain(const struct function *function);
 enum status function_open(const struct function *function, int *fd);
+
+/* vfio.c */
+
+/* Headers of older C libraries lack this */
+#ifndef VFIO_DEVICE_BIND_IOMMUFD
+#define VFIO_DEVICE_BIND_IOMMUFD	_IO(VFIO_TYPE, VFIO_BASE + 18)
+
+struct vfio_device_bind_iommufd {
+	__u32 argsz;
+	__u32 flags;
+	__s32 iommufd;
+	__u32 out_devid;
+};
+#endif
+
+const char *vfio_mode(pci_ser_key_t address);
+enum status vfio_check_mode(pci_ser_key_t address);
+enum status vfio_bind(pci_ser_key_t address, int fd);
+enum status vfio_open(pci_ser_key_t address, int *fd);
 
 /* record.c */
 

@@ -82,22 +82,30 @@ static enum status read_addresses(struct function_list *list, int argc,
 	return STATUS_OK;
 }
 
-/* Explain all functions that are not bound, not only the first one. */
+static enum status check_function(struct function *function)
+{
+	if (function_state(function) != FUNCTION_BOUND) {
+		function_explain(function);
+		return STATUS_ENVIRONMENT;
+	}
+
+	return function->driver == DRIVER_VFIO ?
+	       vfio_check_mode(function->address) : STATUS_OK;
+}
+
+/* Explain all functions that cannot be preserved, not only the first one. */
 static enum status check_functions(const struct function_list *list)
 {
 	enum status status;
 	size_t i;
 
-	status = stub_check();
+	status = driver_check();
 	if (status)
 		return status;
 
-	for (i = 0; i < list->nr; i++) {
-		if (function_state(&list->items[i]) == FUNCTION_BOUND)
-			continue;
-		function_explain(&list->items[i]);
-		status = STATUS_ENVIRONMENT;
-	}
+	for (i = 0; i < list->nr; i++)
+		if (check_function(&list->items[i]))
+			status = STATUS_ENVIRONMENT;
 
 	return status;
 }

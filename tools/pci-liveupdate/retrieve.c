@@ -2,8 +2,8 @@
 /*
  * The retrieve and finish commands: take over functions of the previous kernel.
  *
- * A failed retrieve cannot be repeated, so don't retrieve a function that is not
- * bound to the stub. The session cannot finish then, and another process may
+ * Most failed retrieves cannot be repeated, so don't retrieve a function that is not
+ * bound to its driver. The session cannot finish then, and another process may
  * retrieve it later. Do retrieve a function that no longer exists: this fails, and
  * the session can finish after it.
  */
@@ -20,7 +20,7 @@
 
 /**
  * enum retrieval - State of a function.
- * @PENDING:   Not retrieved yet, since it is not bound to the stub.
+ * @PENDING:   Not retrieved yet, since it is not bound to its driver.
  * @RETRIEVED: The kernel has returned its file.
  * @MISSING:   It does not exist in this kernel.
  * @FAILED:    The kernel has returned an error.
@@ -53,6 +53,8 @@ static const char *const retrieval_names[NR_RETRIEVALS] = {
  * @functions: Functions of the manifest, or all incoming functions.
  * @states:    State of each function.
  * @counts:    Number of functions in each state.
+ * @unbound:   A file of vfio-pci could not be bound to an iommufd, so the kernel
+ *             stops the function.
  * @finished:  The kernel has finished the session.
  */
 struct incoming {
@@ -63,6 +65,7 @@ struct incoming {
 	struct function_list functions;
 	enum retrieval *states;
 	size_t counts[NR_RETRIEVALS];
+	bool unbound;
 	bool finished;
 };
 
@@ -109,6 +112,15 @@ static void set_state(struct incoming *in, size_t i, enum retrieval state)
 	in->counts[state]++;
 }
 
+/* The session has a reference to the file until it finishes. */
+static void release_file(struct incoming *in, const struct function *function,
+			 int fd)
+{
+	if (function->driver == DRIVER_VFIO && vfio_bind(function->address, fd))
+		in->unbound = true;
+	close(fd);
+}
+
 static void retrieve_function(struct incoming *in, size_t i)
 {
 	struct function *function = &in->functions.items[i];
@@ -122,11 +134,13 @@ static void retrieve_function(struct incoming *in, size_t i)
 	address_format(text, function->address);
 	fd = luo_retrieve_fd(in->fd, function->address);
 	if (fd >= 0) {
-		/* The session has a reference to the file until it finishes */
-		close(fd);
+		release_file(in, function, fd);
 		set_state(in, i, RETRIEVED);
 		if (options.verbose)
 			say("%s: retrieved", text);
+	} else if (fd == -EAGAIN) {
+		/* Its file is of vfio-pci, which is not bound: that may be repeated */
+		function->driver = DRIVER_VFIO;
 	} else if (fd == -ENOENT && !in->manifest) {
 		set_state(in, i, FOREIGN);
 	} else if (state == FUNCTION_ABSENT) {
@@ -216,7 +230,7 @@ static enum status settle(struct incoming *in, bool finish)
 
 static enum status completeness(const struct incoming *in)
 {
-	if (in->counts[MISSING] || in->counts[FAILED])
+	if (in->counts[MISSING] || in->counts[FAILED] || in->unbound)
 		return STATUS_INCOMPLETE;
 
 	return STATUS_OK;
@@ -320,7 +334,7 @@ static enum status take_over(const char *command, const char *name,
 	struct incoming in = { .command = command, .name = name };
 	enum status status;
 
-	status = stub_check();
+	status = driver_check();
 	if (status)
 		return status;
 

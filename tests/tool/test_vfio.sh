@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2153
+#
+# Test functions that are bound to vfio-pci.
+
+test_vfio() {
+	local held="held by pid PID"
+
+	tree_vfio "$V" "$NODE" running
+	hold_start "held by" -v preserve s "$A" "$V"
+	ktap_result "vfio: the manifest names the driver" diff - \
+		"$ROOT/luo/outgoing/s/ffffffffffffffff" <<-END
+			pci-liveupdate-manifest 2 2
+			$A
+			$V vfio-pci
+		END
+	ktap_result "vfio: the file is that of the device node" \
+		[ "$(<"$ROOT/luo/outgoing/s/$V_TOKEN")" = "$ROOT/dev/vfio/devices/$NODE" ]
+	hold_end TERM
+	ktap_result "vfio: preserve, with a function of the stub" is_as_expected 0 \
+		"$A: preserved
+$V: preserved
+session s: 2 of 2 functions preserved
+$held
+session s: released, nothing is preserved" ""
+
+	rmdir "$ROOT/sys/bus/pci/drivers/$STUB"
+	hold_start "held by" preserve s "$V"
+	mkdir "$ROOT/sys/bus/pci/drivers/$STUB"
+	hold_end TERM
+	ktap_result "vfio: preserve without the stub" is_as_expected 0 \
+		"session s: 1 of 1 functions preserved
+$held
+session s: released, nothing is preserved" ""
+}
+
+test_vfio_errors() {
+	local node=$ROOT/dev/vfio/devices/$NODE errno reason
+	local mode=$ROOT/sys/bus/pci/devices/$V/vfio_liveupdate lock
+
+	echo off >"$mode"
+	rm -rf "$ROOT/luo/outgoing/s"
+	expect "vfio: the mode is off" 2 "" "$V cannot be preserved: \
+the IOMMU that translates its DMA does not survive the kexec: 'echo reset > $mode' \
+lets the kernel reset it and preserve its file only, or boot without IOMMU translation" \
+		preserve s "$A" "$V"
+	ktap_result "vfio: no session for the mode off" [ ! -e "$ROOT/luo/outgoing/s" ]
+	echo running >"$mode"
+
+	exec {lock}<"$node"
+	flock "$lock"
+	expect "vfio: in use" 2 "" \
+		"$V is in use: the program that uses it must preserve it, or end" \
+		preserve s "$A" "$V"
+	ktap_result "vfio: in use: all is released" is_released s
+	exec {lock}<&-
+
+	while IFS='|' read -r errno reason; do
+		LUO_MOCK_FAIL="$errno" expect "vfio: $errno" 2 "" "$reason" \
+			preserve s "$V"
+	done <<-END
+		bind 0 16|$V is in use: the program that uses it must preserve it, or end
+		bind 0 13|$V needs the VF token of its PF, which is bound to vfio-pci: only the program that has this token can open it
+		bind 0 12|$V cannot be bound to an iommufd: Cannot allocate memory: see the kernel log
+		iommu 0 2|no $ROOT/dev/iommu: the kernel is built without CONFIG_IOMMUFD, or its module is not loaded
+		iommu 0 13|$ROOT/dev/iommu: Permission denied
+		function 0 1|$node: Operation not permitted: run as root
+		function 0 2|no $node although $V is bound: mount devtmpfs on /dev
+		function 0 16|$V is preserved by the previous kernel: finish its session first
+		function 0 5|$node: Input/output error
+	END
+
+	rmdir "$ROOT/sys/bus/pci/devices/$V/vfio-dev/$NODE"
+	expect "vfio: no device node" 2 "" \
+		"no device node of $V in /dev/vfio/devices: the kernel is built without CONFIG_VFIO_DEVICE_CDEV" \
+		preserve s "$V"
+	tree_vfio "$V" "$NODE" running
+}
+
+test_vfio_update() {
+	local node=$ROOT/dev/vfio/devices/$NODE
+
+	hold_start "held by" preserve s "$A" "$V"
+	tree_kexec "$HOLDER"
+	expect "vfio: finish after a kexec" 0 "$A: retrieved
+$V: retrieved
+session s: 2 of 2 functions retrieved
+session s: finished" "" -v finish s
+
+	tree_incoming s "$V_TOKEN" <<<"pci-liveupdate-manifest 2 1
+$V vfio-pci"
+	printf '%s' "$node" >"$ROOT/luo/incoming/s/$V_TOKEN"
+	hold_start "held by" retrieve s
+	hold_end TERM
+	ktap_result "vfio: retrieve and finish" is_as_expected 0 \
+		"session s: 1 of 1 functions retrieved
+held by pid PID
+session s: finished" ""
+
+	tree_records <<-END
+		# side address vendor:device kind state blocked
+		incoming $V 1234:11e8 function present 0
+	END
+	tree_incoming s "$V_TOKEN" </dev/null
+	printf '%s' "$node" >"$ROOT/luo/incoming/s/$V_TOKEN"
+	expect "vfio: finish without a manifest" 0 "$V: retrieved
+session s: 1 of 1 functions retrieved
+session s: finished" "" -v finish s
+
+	tree_incoming s "$V_TOKEN" <<<"pci-liveupdate-manifest 1 1
+$V vfio-pci"
+	printf '%s' "$node" >"$ROOT/luo/incoming/s/$V_TOKEN"
+	expect "vfio: a driver in a manifest of version 1" 0 \
+		"session s: 1 of 1 functions retrieved
+session s: finished" \
+		"the manifest is not used, a line of it is not an address: the kernel's list is used instead" \
+		finish s
+}
+
+# tree_vfio_session: add a session with a function of vfio-pci, and one of the stub.
+tree_vfio_session() {
+	tree_incoming s "$A_TOKEN" "$V_TOKEN" <<<"pci-liveupdate-manifest 2 2
+$V vfio-pci
+$A"
+	printf '%s' "$ROOT/dev/vfio/devices/$NODE" >"$ROOT/luo/incoming/s/$V_TOKEN"
+}
+
+# The function is not retrieved until it is bound to vfio-pci: LUO does not repeat it.
+test_vfio_incomplete() {
+	local pci=$ROOT/sys/bus/pci
+	local left="session 's' is left to the kernel: \
+1 functions are not bound, bind them and repeat this"
+	local not_bound="session s: 1 of 2 functions retrieved
+session s: missing 0, failed 0, not bound 1"
+	local override="echo vfio-pci > $pci/devices/$V/driver_override"
+	local unbind="echo $V > $pci/drivers/$STUB/unbind"
+	local probe="echo $V > $pci/drivers_probe"
+
+	tree_vfio_session
+	tree_no_vfio "$V"
+	tree_unbind "$V"
+	expect "vfio: not bound" 4 "$not_bound" \
+		"$V is not bound, bind it to vfio-pci: $override && $probe
+pci-liveupdate: $left" finish s
+	tree_bind "$V" "$STUB"
+	expect "vfio: bound to the stub" 4 "$not_bound" \
+		"$V is bound to $STUB, bind it to vfio-pci: $override && $unbind && $probe
+pci-liveupdate: $left" finish s
+	tree_bind "$V" vfio-pci
+	expect "vfio: bound to a vfio-pci without live update" 4 "$not_bound" \
+		"$V is bound to vfio-pci, but the kernel lacks CONFIG_VFIO_PCI_LIVEUPDATE
+pci-liveupdate: $left" retrieve s
+	ktap_result "vfio: it was not retrieved" \
+		[ ! -e "$ROOT/luo/incoming/s/$V_TOKEN.tried" ]
+	tree_vfio "$V" "$NODE" running
+
+	LUO_MOCK_FAIL="bind 0 12" expect "vfio: not bound to an iommufd" 4 \
+		"session s: 2 of 2 functions retrieved
+session s: finished" \
+		"$V cannot be bound to an iommufd: Cannot allocate memory: see the kernel log
+$V_TOKEN is stopped" finish s
+
+	tree_records <<-END
+		# side address vendor:device kind state blocked
+		incoming $V 1234:11e8 function present 0
+	END
+	tree_incoming s "$V_TOKEN" </dev/null
+	printf '%s' "$ROOT/dev/vfio/devices/$NODE" >"$ROOT/luo/incoming/s/$V_TOKEN"
+	tree_bind "$V" "$STUB"
+	run finish s
+	ktap_result "vfio: no manifest, and bound to the stub" \
+		grep -q "^pci-liveupdate: $V is bound to $STUB, bind it to vfio-pci: " <<<"$ERR"
+	tree_vfio "$V" "$NODE" running
+	expect "vfio: finish repeated" 0 "session s: 1 of 1 functions retrieved
+session s: finished" "" finish s
+}
+
+test_vfio_list() {
+	tree_records <<-END
+		# side address vendor:device kind state blocked
+		outgoing $A 1234:11e8 function present 0
+		outgoing $V 1234:11e8 function present 2
+		incoming $V 1234:11e8 function absent 0
+	END
+	echo reset >"$ROOT/sys/bus/pci/devices/$V/vfio_liveupdate"
+	run list
+	ktap_result "vfio: list has the mode" [ "$(sed -n 2,4p <<<"$OUT")" = \
+		"outgoing  $A      1234:11e8  function    present  0
+outgoing  $V      1234:11e8  function    present  2  vfio-pci: reset
+incoming  $V      1234:11e8  function    absent   0" ]
+	expect_json "vfio: JSON has the mode" "None reset None" \
+		'*(r.get("vfio_mode") for r in d["records"])' list
+	echo sideways >"$ROOT/sys/bus/pci/devices/$V/vfio_liveupdate"
+	expect_json "vfio: an unknown mode" "None None None" \
+		'*(r.get("vfio_mode") for r in d["records"])' list
+	echo running >"$ROOT/sys/bus/pci/devices/$V/vfio_liveupdate"
+}
