@@ -192,6 +192,22 @@ static bool vfio_is_bound(int fd)
 	return strstr(text, "lock:");
 }
 
+/* The kernel has the path of the device here; a device node has its address. */
+int luo_sys_fdinfo(int fd, char *text, size_t size)
+{
+	char path[PATH_MAX], address[ADDRESS_SIZE] = "";
+
+	if (vfio_path(fd, path) &&
+	    pread(fd, address, ADDRESS_LEN, 0) > 0)
+		snprintf(text, size,
+			 "pos:\t0\nvfio-device-syspath: /sys/devices/pci0000:00/%s\n",
+			 address);
+	else
+		snprintf(text, size, "pos:\t0\n");
+
+	return injected_error("fdinfo", 0);
+}
+
 static int vfio_bind_iommufd(int fd, struct vfio_device_bind_iommufd *arg)
 {
 	struct stat iommufd, expected;
@@ -217,6 +233,35 @@ static int vfio_ioctl(int fd, unsigned long request, void *arg)
 		return vfio_bind_iommufd(fd, arg);
 
 	return vfio_is_bound(fd) ? 0 : -EINVAL;
+}
+
+/* Get the name of a session on one @side, outgoing or incoming. */
+static const char *session_name(int session, const char *side)
+{
+	static char path[PATH_MAX];
+	char link[64], sessions[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", session);
+	len = readlink(link, path, PATH_MAX - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	path_format(sessions, "/luo/%s/", side);
+	len = strlen(sessions);
+
+	return strncmp(path, sessions, len) ? NULL : path + len;
+}
+
+static int session_get_name(int session,
+			    struct liveupdate_session_get_name *arg)
+{
+	const char *name = session_name(session, "outgoing") ?:
+			   session_name(session, "incoming");
+
+	if (!name)
+		return -ENOTTY;
+	snprintf((char *)arg->name, sizeof(arg->name), "%.63s", name);
+
+	return 0;
 }
 
 static void file_copy(int from, int to)
@@ -411,11 +456,19 @@ int luo_sys_ioctl(int fd, unsigned long request, void *arg)
 		return err ? err : session_retrieve(arg);
 	case LIVEUPDATE_SESSION_PRESERVE_FD:
 		err = injected_error("preserve", file->token);
+		if (!err && !session_name(fd, "outgoing"))
+			err = -EINVAL;
 		return err ? err : file_preserve(fd, arg);
+	case LIVEUPDATE_SESSION_GET_NAME:
+		return session_get_name(fd, arg);
 	case LIVEUPDATE_SESSION_RETRIEVE_FD:
+		if (!session_name(fd, "incoming"))
+			return -EINVAL;
 		err = injected_error("retrieve", file->token);
 		return err ? err : file_retrieve(fd, arg);
 	case LIVEUPDATE_SESSION_FINISH:
+		if (!session_name(fd, "incoming"))
+			return -EINVAL;
 		err = injected_error("finish", 0);
 		return err ? err : session_finish(fd);
 	case VFIO_DEVICE_BIND_IOMMUFD:

@@ -130,7 +130,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 300
+	ktap_plan 331
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -169,6 +169,8 @@ main() {
 	test_vfio_update
 	test_vfio_incomplete
 	test_vfio_list
+	test_fd
+	test_session_fd
 	test_scale
 	ktap_finish
 }

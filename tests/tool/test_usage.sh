@@ -40,7 +40,7 @@ test_help() {
 	ktap_result "help: status" [ "$RC" = 0 ]
 	for word in "pci-liveupdate -b preserve " "pci-liveupdate list" \
 		"pci-liveupdate -v retrieve " "pci-liveupdate finish " ADDRESS/vfs \
-		--background --wait --json --quiet --verbose --root --help \
+		--background --fd --session-fd --wait --json --quiet --verbose --root --help \
 		--version "  0  " "  1  " "  2  " "  3  " "  4  "; do
 		ktap_result "help: '$word'" grep -q -e "$word" <<<"$OUT"
 	done

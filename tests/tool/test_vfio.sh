@@ -195,3 +195,117 @@ incoming  $V      1234:11e8  function    absent   0" ]
 		'*(r.get("vfio_mode") for r in d["records"])' list
 	echo running >"$ROOT/sys/bus/pci/devices/$V/vfio_liveupdate"
 }
+
+# A file and a session of the parent. The lock stands for being bound.
+test_fd() {
+	local node=$ROOT/dev/vfio/devices/$NODE file pid
+	local see="see pci-liveupdate --help"
+
+	exec {file}<>"$node"
+	expect "fd: not bound" 2 "" "descriptor $file is a file of $V, \
+but not bound to an iommufd: its user must bind it first" \
+		preserve s --fd "$V=$file"
+	flock "$file"
+	run -qb preserve s "$A" --fd "${V#0000:}=$file"
+	pid=$OUT
+	HOLDERS+=("$pid")
+	ktap_result "fd: preserve" [ "$RC$ERR" = 0 ]
+	ktap_result "fd: the manifest has the function" diff - \
+		"$ROOT/luo/outgoing/s/ffffffffffffffff" <<-END
+			pci-liveupdate-manifest 2 2
+			$V vfio-pci
+			$A
+		END
+	ktap_result "fd: the holder has closed it" is_closed "$pid" "$node"
+	kill -TERM "$pid"
+	is_released s || true
+
+	LUO_MOCK_FAIL="preserve $V_TOKEN 22" expect "fd: opened through its group" 3 "" \
+		"$V cannot be preserved: its file is not one of /dev/vfio/devices, see the kernel log" \
+		preserve s --fd "$V=$file"
+	LUO_MOCK_FAIL="fdinfo 0 2" expect "fd: no procfs" 2 "" \
+		"/proc/self/fdinfo/$file: No such file or directory" \
+		preserve s --fd "$V=$file"
+	tree_vfio 0000:03:00.1 vfio1 running
+	expect "fd: of another function" 2 "" \
+		"descriptor $file is a file of $V, not of 0000:03:00.1" \
+		preserve s --fd "0000:03:00.1=$file"
+	expect "fd: of something else" 2 "" "descriptor 0 is no VFIO file of $V" \
+		preserve s --fd "$V=0"
+	expect "fd: not open" 2 "" "descriptor 99 is not open" \
+		preserve s --fd "$V=99"
+	expect "fd: twice" 1 "" "$V is named twice" \
+		preserve s "$V" --fd "$V=$file"
+	expect "fd: without an address" 1 "" "--fd needs ADDRESS=N, not $file: $see" \
+		preserve s --fd "$file"
+	expect "fd: bad address" 1 "" "--fd needs an address, not 03:00: $see" \
+		preserve s --fd "03:00=$file"
+	expect "fd: bad descriptor" 1 "" "--fd needs a descriptor, not 'x': $see" \
+		preserve s --fd "$V=x"
+	expect "fd: no session" 1 "" "arguments are missing for preserve: $see" \
+		preserve --fd "$V=$file"
+	expect "fd: of finish" 1 "" "--fd is not for finish: $see" \
+		finish s --fd "$V=$file"
+	exec {file}<&-
+}
+
+# is_closed PID PATH: the process does not have the file open.
+is_closed() {
+	! readlink "/proc/$1"/fd/* | grep -qxF "$2"
+}
+
+test_session_fd() {
+	local see="see pci-liveupdate --help" session incoming
+
+	mkdir -p "$ROOT/luo/outgoing/p"
+	exec {session}<"$ROOT/luo/outgoing/p"
+	expect "session-fd: preserve" 0 \
+		"session p: 2 of 2 functions preserved" "" \
+		--session-fd "$session" preserve p "$A" "$V"
+	ktap_result "session-fd: the tokens" \
+		[ "$(cd "$ROOT/luo/outgoing/p" && echo *)" = \
+		"$A_TOKEN $V_TOKEN ffffffffffffffff" ]
+	expect "session-fd: preserve again" 3 "" \
+		"the session has a manifest: preserve all its functions at once
+pci-liveupdate: session 'p' may have some of the functions: its holder must close it" \
+		--session-fd "$session" preserve p "$B"
+	rm "$ROOT"/luo/outgoing/p/*
+	LUO_MOCK_FAIL="preserve $B_TOKEN 12" expect "session-fd: a function is refused" \
+		3 "" "$B cannot be preserved: Cannot allocate memory
+pci-liveupdate: session 'p' may have some of the functions: its holder must close it" \
+		--session-fd "$session" preserve p "$A" "$B"
+	rm "$ROOT"/luo/outgoing/p/*
+	expect_json "session-fd: JSON" "p 1 None" \
+		'd["session"], d["preserved"], d.get("holder")' \
+		--session-fd "$session" preserve p "$A"
+
+	expect "session-fd: another name" 2 "" \
+		"descriptor $session is session 'p', not 's'" \
+		--session-fd "$session" preserve s "$A"
+	expect "session-fd: finish in the old kernel" 2 "" \
+		"descriptor $session is a session for the next kernel, which finishes it" \
+		--session-fd "$session" finish p
+	expect "session-fd: of something else" 2 "" "descriptor 0 is no session" \
+		--session-fd 0 finish p
+	expect "session-fd: not open" 2 "" "descriptor 99 is not open" \
+		--session-fd 99 finish p
+	expect "session-fd: bad descriptor" 1 "" \
+		"--session-fd needs a descriptor, not '': $see" \
+		--session-fd "" finish p
+	expect "session-fd: of retrieve" 1 "" "--session-fd is not for retrieve: $see" \
+		--session-fd "$session" retrieve p
+	expect "session-fd: nothing to hold" 1 "" \
+		"--session-fd contradicts --background: $see" \
+		-b --session-fd "$session" preserve p "$A"
+	exec {session}<&-
+
+	tree_vfio_session
+	exec {incoming}<"$ROOT/luo/incoming/s"
+	flock "$incoming"
+	expect "session-fd: preserve in a session of the previous kernel" 2 "" \
+		"descriptor $incoming is a session of the previous kernel: preserve needs a new one" \
+		--session-fd "$incoming" preserve s "$A"
+	expect "session-fd: finish" 0 "session s: 2 of 2 functions retrieved
+session s: finished" "" --session-fd "$incoming" finish s
+	exec {incoming}<&-
+}

@@ -93,7 +93,10 @@ struct function *function_list_add(struct function_list *list,
 		list->items = memory_resize(list->items, list->size,
 					    sizeof(*list->items));
 	}
-	list->items[list->nr] = (struct function){ .address = address };
+	list->items[list->nr] = (struct function){
+		.address = address,
+		.fd = -1,
+	};
 
 	return &list->items[list->nr++];
 }

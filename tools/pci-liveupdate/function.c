@@ -262,11 +262,14 @@ enum status function_add_vfs(pci_ser_key_t pf, struct function_list *list)
 	return status;
 }
 
-/* Open the file of a function. */
+/* Get the file of a function: that of its user, or a new one. */
 enum status function_open(const struct function *function, int *fd)
 {
 	char path[PATH_MAX], text[ADDRESS_SIZE];
 
+	*fd = function->fd;
+	if (*fd >= 0)
+		return STATUS_OK;
 	if (function->driver == DRIVER_VFIO)
 		return vfio_open(function->address, fd);
 

@@ -79,10 +79,45 @@ static enum status device_open(int *fd)
 	return STATUS_OK;
 }
 
+/* The kernel looks for the token, which no file has, in an incoming session only. */
+static bool session_is_incoming(int session)
+{
+	int fd = luo_retrieve_fd(session, MANIFEST_TOKEN - 1);
+
+	if (fd >= 0)
+		close(fd);
+
+	return fd != -EINVAL;
+}
+
+/* Check the session that the parent holds. */
+static enum status session_of_parent(const char *name, bool incoming,
+				     int *session)
+{
+	struct liveupdate_session_get_name arg = { .size = sizeof(arg) };
+
+	*session = options.session_fd;
+	if (luo_sys_ioctl(*session, LIVEUPDATE_SESSION_GET_NAME, &arg))
+		return fail(STATUS_ENVIRONMENT, "descriptor %d is no session",
+			    *session);
+	if (strcmp((char *)arg.name, name))
+		return fail(STATUS_ENVIRONMENT,
+			    "descriptor %d is session '%s', not '%s'",
+			    *session, (char *)arg.name, name);
+	if (session_is_incoming(*session) != incoming)
+		return fail(STATUS_ENVIRONMENT,
+			    "descriptor %d is a session %s", *session,
+			    incoming ? "for the next kernel, which finishes it" :
+			    "of the previous kernel: preserve needs a new one");
+
+	return STATUS_OK;
+}
+
 /**
  * luo_create_session - Create a session for the next kernel.
  * @name:    Name of the session.
- * @session: Set to the file descriptor of the session.
+ * @session: Set to the file descriptor of the session, with --session-fd to that of
+ *           the parent.
  *
  * Return: STATUS_OK, or another status with a printed error.
  */
@@ -91,6 +126,9 @@ enum status luo_create_session(const char *name, int *session)
 	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
 	enum status status;
 	int fd, err;
+
+	if (options.session_fd >= 0)
+		return session_of_parent(name, false, session);
 
 	status = session_name_check(name);
 	if (!status)
@@ -122,7 +160,8 @@ enum status luo_create_session(const char *name, int *session)
 /**
  * luo_retrieve_session - Take over a session of the previous kernel.
  * @name:    Name of the session.
- * @session: Set to the file descriptor of the session.
+ * @session: Set to the file descriptor of the session, with --session-fd to that of
+ *           the parent.
  *
  * Return: STATUS_OK, or another status with a printed error.
  */
@@ -131,6 +170,9 @@ enum status luo_retrieve_session(const char *name, int *session)
 	struct liveupdate_ioctl_retrieve_session arg = { .size = sizeof(arg) };
 	enum status status;
 	int fd, err;
+
+	if (options.session_fd >= 0)
+		return session_of_parent(name, true, session);
 
 	status = session_name_check(name);
 	if (!status)

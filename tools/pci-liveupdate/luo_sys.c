@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "pci-liveupdate.h"
 
@@ -27,4 +29,32 @@ int luo_sys_open(const char *path)
 int luo_sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg) ? -errno : 0;
+}
+
+/**
+ * luo_sys_fdinfo - Read the kernel's description of an open file.
+ * @fd:   File descriptor.
+ * @text: Set to the text.
+ * @size: Size of @text.
+ *
+ * Return: 0, or a negative errno.
+ */
+int luo_sys_fdinfo(int fd, char *text, size_t size)
+{
+	ssize_t len = -1;
+	char path[64];
+	int info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (info >= 0)
+		len = read(info, text, size - 1);
+	if (len < 0)
+		len = -errno;
+	else
+		text[len] = '\0';
+	if (info >= 0)
+		close(info);
+
+	return len < 0 ? len : 0;
 }

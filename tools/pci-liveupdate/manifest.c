@@ -137,6 +137,9 @@ enum status manifest_preserve(int session, const struct function_list *list)
 	if (err == -ENOENT)
 		status = fail(STATUS_REFUSED,
 			      "the kernel cannot preserve a memfd: it is built without CONFIG_LIVEUPDATE_MEMFD");
+	else if (err == -EEXIST)
+		status = fail(STATUS_REFUSED,
+			      "the session has a manifest: preserve all its functions at once");
 	else if (err)
 		status = fail(STATUS_REFUSED,
 			      "the manifest cannot be preserved: %s",

@@ -21,7 +21,10 @@
 
 struct options options = {
 	.root = "",
+	.session_fd = -1,
 };
+
+struct function_list user_functions;
 
 /**
  * struct command - A command of the program.
@@ -31,6 +34,8 @@ struct options options = {
  * @max_args:   Maximum number of arguments.
  * @background: Accepts --background.
  * @wait:       Accepts --wait.
+ * @fd:         Accepts --fd, which takes the place of an argument.
+ * @session_fd: Accepts --session-fd.
  */
 struct command {
 	const char *name;
@@ -39,6 +44,8 @@ struct command {
 	int max_args;
 	bool background;
 	bool wait;
+	bool fd;
+	bool session_fd;
 };
 
 static const struct command commands[] = {
@@ -48,6 +55,8 @@ static const struct command commands[] = {
 		.min_args = 2,
 		.max_args = INT_MAX,
 		.background = true,
+		.fd = true,
+		.session_fd = true,
 	},
 	{
 		.name = "list",
@@ -67,6 +76,7 @@ static const struct command commands[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.wait = true,
+		.session_fd = true,
 	},
 };
 
@@ -93,6 +103,10 @@ static const char help[] =
 "Options:\n"
 "  -b, --background    preserve, retrieve: hold the session in a background\n"
 "                      process, and print its ID\n"
+"      --fd ADDRESS=N  preserve: also the function of vfio-pci at ADDRESS, whose\n"
+"                      open file is descriptor N\n"
+"      --session-fd N  preserve, finish: use the open session, descriptor N,\n"
+"                      instead of creating or retrieving one\n"
 "  -w, --wait SECONDS  retrieve, finish: wait for functions that are not bound\n"
 "                      to pci-liveupdate-stub or vfio-pci\n"
 "  -j, --json          print one JSON object\n"
@@ -111,14 +125,18 @@ static const char help[] =
 
 enum {
 	OPTION_ROOT = UCHAR_MAX + 1,
+	OPTION_FD,
+	OPTION_SESSION_FD,
 };
 
 static const struct option long_options[] = {
 	{ "background", no_argument, NULL, 'b' },
+	{ "fd", required_argument, NULL, OPTION_FD },
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "root", required_argument, NULL, OPTION_ROOT },
+	{ "session-fd", required_argument, NULL, OPTION_SESSION_FD },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "wait", required_argument, NULL, 'w' },
@@ -158,18 +176,56 @@ static enum status set_root(const char *text)
 	return STATUS_OK;
 }
 
-static enum status set_wait(const char *text)
+static bool parse_number(const char *text, long *number)
 {
 	char *end;
 
 	errno = 0;
-	options.wait = strtol(text, &end, 10);
-	if (errno || end == text || *end || options.wait < 0 ||
-	    options.wait > INT_MAX)
+	*number = strtol(text, &end, 10);
+
+	return !errno && end != text && !*end && *number >= 0 &&
+	       *number <= INT_MAX;
+}
+
+static enum status set_wait(const char *text)
+{
+	if (!parse_number(text, &options.wait))
 		return usage_error("--wait needs a number of seconds, not ",
 				   text);
 
 	return STATUS_OK;
+}
+
+/* The parent has opened the descriptor. */
+static enum status set_descriptor(const char *option, const char *text, int *fd)
+{
+	long number;
+
+	if (!parse_number(text, &number))
+		return fail(STATUS_USAGE,
+			    "%s needs a descriptor, not '%s': see " PROGRAM " --help",
+			    option, text);
+	*fd = number;
+	if (fcntl(*fd, F_GETFD) < 0)
+		return fail(STATUS_ENVIRONMENT, "descriptor %d is not open",
+			    *fd);
+
+	return STATUS_OK;
+}
+
+static enum status set_fd(char *text)
+{
+	char *number = strchr(text, '=');
+	pci_ser_key_t address;
+
+	if (!number)
+		return usage_error("--fd needs ADDRESS=N, not ", text);
+	*number++ = '\0';
+	if (!address_parse(text, &address))
+		return usage_error("--fd needs an address, not ", text);
+
+	return set_descriptor("--fd", number,
+			      &function_list_add(&user_functions, address)->fd);
 }
 
 /* Set @print to a text if the program prints it instead of running a command. */
@@ -196,6 +252,11 @@ static enum status set_option(int option, char **argv, const char **print)
 		break;
 	case 'w':
 		return set_wait(optarg);
+	case OPTION_FD:
+		return set_fd(optarg);
+	case OPTION_SESSION_FD:
+		return set_descriptor("--session-fd", optarg,
+				      &options.session_fd);
 	case OPTION_ROOT:
 		return set_root(optarg);
 	case ':':
@@ -209,7 +270,11 @@ static enum status set_option(int option, char **argv, const char **print)
 
 static enum status check_command(const struct command *command, int nr_args)
 {
-	if (nr_args < command->min_args)
+	bool fd = user_functions.nr;
+
+	if (fd && !command->fd)
+		return usage_error("--fd is not for ", command->name);
+	if (nr_args < command->min_args - fd)
 		return usage_error("arguments are missing for ", command->name);
 	if (nr_args > command->max_args)
 		return usage_error("too many arguments for ", command->name);
@@ -217,6 +282,10 @@ static enum status check_command(const struct command *command, int nr_args)
 		return usage_error("--background is not for ", command->name);
 	if (options.wait && !command->wait)
 		return usage_error("--wait is not for ", command->name);
+	if (options.session_fd >= 0 && !command->session_fd)
+		return usage_error("--session-fd is not for ", command->name);
+	if (options.session_fd >= 0 && options.background)
+		return usage_error("--session-fd contradicts --background", "");
 	if (options.quiet && options.verbose)
 		return usage_error("--quiet contradicts --verbose", "");
 

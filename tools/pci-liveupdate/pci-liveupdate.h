@@ -39,6 +39,7 @@ enum status {
  * @quiet:      Print errors, and the process that holds a session, only.
  * @verbose:    Print each function.
  * @background: Hold the session in a process of its own.
+ * @session_fd: A session that the parent holds, or -1.
  */
 struct options {
 	const char *root;
@@ -47,6 +48,7 @@ struct options {
 	bool quiet;
 	bool verbose;
 	bool background;
+	int session_fd;
 };
 
 extern struct options options;
@@ -99,10 +101,12 @@ enum driver {
  * struct function - A PCI function.
  * @address: Its address.
  * @driver:  Driver that its file belongs to, or DRIVER_NONE if not known.
+ * @fd:      Its file, or -1 if it is not open.
  */
 struct function {
 	pci_ser_key_t address;
 	enum driver driver;
+	int fd;
 };
 
 /**
@@ -116,6 +120,9 @@ struct function_list {
 	size_t nr;
 	size_t size;
 };
+
+/* Functions of --fd, with the files of their user */
+extern struct function_list user_functions;
 
 const char *selection_parse(const char *text, pci_ser_key_t *address,
 			    bool *vfs);
@@ -162,6 +169,7 @@ const char *vfio_mode(pci_ser_key_t address);
 enum status vfio_check_mode(pci_ser_key_t address);
 enum status vfio_bind(pci_ser_key_t address, int fd);
 enum status vfio_open(pci_ser_key_t address, int *fd);
+enum status vfio_check_file(const struct function *function);
 
 /* record.c */
 
@@ -239,6 +247,7 @@ int luo_finish(int session);
 
 int luo_sys_open(const char *path);
 int luo_sys_ioctl(int fd, unsigned long request, void *arg);
+int luo_sys_fdinfo(int fd, char *text, size_t size);
 
 /* hold.c */
 

@@ -89,6 +89,9 @@ static enum status check_function(struct function *function)
 		return STATUS_ENVIRONMENT;
 	}
 
+	if (function->fd >= 0 && vfio_check_file(function))
+		return STATUS_ENVIRONMENT;
+
 	return function->driver == DRIVER_VFIO ?
 	       vfio_check_mode(function->address) : STATUS_OK;
 }
@@ -128,8 +131,9 @@ static enum status preserve_refused_vf(pci_ser_key_t address, pci_ser_key_t pf,
 		    text, pf_text);
 }
 
-static enum status preserve_refused(pci_ser_key_t address, int err)
+static enum status preserve_refused(const struct function *function, int err)
 {
+	pci_ser_key_t address = function->address;
 	char text[ADDRESS_SIZE];
 	const char *reason;
 	pci_ser_key_t pf;
@@ -142,7 +146,9 @@ static enum status preserve_refused(pci_ser_key_t address, int err)
 		reason = "another session has already preserved it";
 		break;
 	case -EINVAL:
-		reason = "its type is not supported, see the kernel log";
+		reason = function->driver == DRIVER_VFIO ?
+			 "its file is not one of /dev/vfio/devices, see the kernel log" :
+			 "its type is not supported, see the kernel log";
 		break;
 	case -EOPNOTSUPP:
 		reason = "its configuration is not supported, see the kernel log";
@@ -182,7 +188,7 @@ static enum status preserve_function(int session,
 	err = luo_preserve_fd(session, fd, function->address);
 	close(fd);
 	if (err)
-		return preserve_refused(function->address, err);
+		return preserve_refused(function, err);
 
 	if (options.verbose) {
 		address_format(text, function->address);
@@ -207,6 +213,7 @@ static enum status preserve_all(int session, const struct function_list *list)
 	return status;
 }
 
+/* @holder is 0 if the parent holds the session. */
 static void preserve_report(const char *name, size_t nr, pid_t holder)
 {
 	if (options.json) {
@@ -215,11 +222,37 @@ static void preserve_report(const char *name, size_t nr, pid_t holder)
 		json_string("session", name);
 		json_number("functions", nr);
 		json_number("preserved", nr);
-		json_number("holder", holder);
+		if (holder)
+			json_number("holder", holder);
 		json_finish(STATUS_OK);
 	}
 	say("session %s: %zu of %zu functions preserved", name, nr, nr);
-	say_holder(holder);
+	if (holder)
+		say_holder(holder);
+}
+
+/*
+ * Add the functions to a session that the parent holds. A signal ends the program, as
+ * the kernel cannot remove them from the session.
+ */
+static enum status preserve_in_parent(const char *name,
+				      const struct function_list *list)
+{
+	enum status status;
+	int session;
+
+	status = luo_create_session(name, &session);
+	if (status)
+		return status;
+
+	status = preserve_all(session, list);
+	if (status)
+		return fail(status,
+			    "session '%s' may have some of the functions: its holder must close it",
+			    name);
+	preserve_report(name, list->nr, 0);
+
+	return STATUS_OK;
 }
 
 static enum status preserve_session(const char *name,
@@ -229,6 +262,9 @@ static enum status preserve_session(const char *name,
 	enum status status;
 	pid_t holder;
 	int session;
+
+	if (options.session_fd >= 0)
+		return preserve_in_parent(name, list);
 
 	stop_init();
 	status = luo_create_session(name, &session);
@@ -251,15 +287,15 @@ static enum status preserve_session(const char *name,
 
 enum status command_preserve(int argc, char **argv)
 {
-	struct function_list list = {};
+	struct function_list *list = &user_functions;
 	enum status status;
 
-	status = read_addresses(&list, argc - 1, argv + 1);
+	status = read_addresses(list, argc - 1, argv + 1);
 	if (!status)
-		status = check_functions(&list);
+		status = check_functions(list);
 	if (!status)
-		status = preserve_session(argv[0], &list);
-	function_list_free(&list);
+		status = preserve_session(argv[0], list);
+	function_list_free(list);
 
 	return status;
 }

@@ -15,6 +15,12 @@
 
 #include "pci-liveupdate.h"
 
+/* Line of a file of VFIO in /proc/self/fdinfo, before the path of its device */
+#define SYSPATH		"vfio-device-syspath: "
+
+/* Room for the path of a device */
+#define FDINFO_SIZE	(PATH_MAX + 1024)
+
 /**
  * vfio_mode - Get the mode of a function.
  * @address: Address of a function.
@@ -199,4 +205,53 @@ enum status vfio_open(pci_ser_key_t address, int *fd)
 		close(*fd);
 
 	return status;
+}
+
+/* Get the address of the function that a file of VFIO belongs to. */
+static bool fdinfo_parse(char *text, pci_ser_key_t *address)
+{
+	char *path = strstr(text, SYSPATH), *name;
+
+	if (!path)
+		return false;
+	path[strcspn(path, "\n")] = '\0';
+	name = strrchr(path, '/');
+
+	return name && address_parse(name + 1, address);
+}
+
+/**
+ * vfio_check_file - Check the file that the user of a function hands over.
+ * @function: A function with a file.
+ *
+ * Return: STATUS_OK, or another status with a printed error.
+ */
+enum status vfio_check_file(const struct function *function)
+{
+	char text[ADDRESS_SIZE], other[ADDRESS_SIZE], info[FDINFO_SIZE];
+	pci_ser_key_t address;
+	int err;
+
+	err = luo_sys_fdinfo(function->fd, info, sizeof(info));
+	if (err)
+		return fail(STATUS_ENVIRONMENT, "/proc/self/fdinfo/%d: %s",
+			    function->fd, strerror(-err));
+
+	address_format(text, function->address);
+	if (!fdinfo_parse(info, &address))
+		return fail(STATUS_ENVIRONMENT,
+			    "descriptor %d is no VFIO file of %s",
+			    function->fd, text);
+
+	address_format(other, address);
+	if (address != function->address)
+		return fail(STATUS_ENVIRONMENT,
+			    "descriptor %d is a file of %s, not of %s",
+			    function->fd, other, text);
+	if (!is_bound(function->fd))
+		return fail(STATUS_ENVIRONMENT,
+			    "descriptor %d is a file of %s, but not bound to an iommufd: its user must bind it first",
+			    function->fd, text);
+
+	return STATUS_OK;
 }
