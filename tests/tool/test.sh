@@ -130,7 +130,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 331
+	ktap_plan 342
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -171,6 +171,7 @@ main() {
 	test_vfio_list
 	test_fd
 	test_session_fd
+	test_program
 	test_scale
 	ktap_finish
 }

@@ -309,3 +309,43 @@ pci-liveupdate: session 'p' may have some of the functions: its holder must clos
 session s: finished" "" --session-fd "$incoming" finish s
 	exec {incoming}<&-
 }
+
+# A program gets the files, may bind them, and has the session finished.
+test_program() {
+	local see="see pci-liveupdate --help" finish
+	# shellcheck disable=SC2016 # the program expands them
+	local got='echo $LISTEN_FDS $LISTEN_FDNAMES $(($LISTEN_PID == $$))'
+
+	tree_vfio_session
+	expect "program: files and their names" 0 \
+		"session s: 2 of 2 functions retrieved
+3 session:0000-03-00.0:0000-01-00.0 1
+$ROOT/luo/incoming/s
+$ROOT/dev/vfio/devices/$NODE
+/dev/null" "" retrieve s -- sh -c "$got; cd /proc/self/fd; readlink 3 4 5"
+	finish="flock 4; exec $TOOL --root $ROOT --session-fd 3 finish s"
+	expect "program: finish" 0 "session s: 2 of 2 functions retrieved
+session s: finished" "" -q retrieve s -- sh -c "$finish"
+	ktap_result "program: the session is gone" is_gone s
+
+	tree_vfio_session
+	expect "program: its status" 7 "" "" -q retrieve s -- sh -c 'exit 7'
+	expect "program: does not exist" 2 "session s: 2 of 2 functions retrieved" \
+		"/nonexistent cannot be run: No such file or directory" \
+		retrieve s -- /nonexistent
+	TOOL=$TMP/interruptible run -q retrieve s -- grep SigBlk /proc/self/status
+	ktap_result "program: no signal is blocked" is_as_expected 0 \
+		$'SigBlk:\t0000000000000000' ""
+	tree_unbind "$A"
+	run retrieve s -- echo ran
+	ktap_result "program: does not run if a function is not bound" [ "$RC" = 4 ]
+	ktap_result "program: and did not" [ "${OUT%ran*}" = "$OUT" ]
+	tree_bind "$A" "$STUB"
+	expect "program: not without --" 1 "" "too many arguments for retrieve: $see" \
+		retrieve s true
+	expect "program: of finish" 1 "" "too many arguments for finish: $see" \
+		finish s -- true
+	expect "program: nothing to hold" 1 "" "--background contradicts a program: $see" \
+		-b retrieve s -- true
+	rm -r "$ROOT/luo/incoming/s"
+}

@@ -48,6 +48,12 @@ void stop_init(void)
 	sigprocmask(SIG_BLOCK, &stop_signals, NULL);
 }
 
+/* Let signals end the program again, before it runs another one. */
+void stop_exit(void)
+{
+	sigprocmask(SIG_UNBLOCK, &stop_signals, NULL);
+}
+
 /**
  * stop_wait - Wait until a signal asks the program to stop.
  * @timeout_ms: Timeout, or negative for none.

@@ -36,6 +36,7 @@ struct function_list user_functions;
  * @wait:       Accepts --wait.
  * @fd:         Accepts --fd, which takes the place of an argument.
  * @session_fd: Accepts --session-fd.
+ * @program:    Accepts -- and a program to run after the arguments.
  */
 struct command {
 	const char *name;
@@ -46,6 +47,7 @@ struct command {
 	bool wait;
 	bool fd;
 	bool session_fd;
+	bool program;
 };
 
 static const struct command commands[] = {
@@ -69,6 +71,7 @@ static const struct command commands[] = {
 		.max_args = 1,
 		.background = true,
 		.wait = true,
+		.program = true,
 	},
 	{
 		.name = "finish",
@@ -97,6 +100,10 @@ static const char help[] =
 "  retrieve SESSION             retrieve all functions and hold the session\n"
 "                               until a signal, then finish it\n"
 "      pci-liveupdate -v retrieve guests\n"
+"  retrieve SESSION -- PROGRAM [ARGUMENT]...\n"
+"                               retrieve all functions and run a program that\n"
+"                               gets their files and the session from systemd's\n"
+"                               environment variables LISTEN_*\n"
 "  finish SESSION               retrieve all functions and finish the session\n"
 "      pci-liveupdate finish guests\n"
 "\n"
@@ -268,7 +275,8 @@ static enum status set_option(int option, char **argv, const char **print)
 	return STATUS_OK;
 }
 
-static enum status check_command(const struct command *command, int nr_args)
+static enum status check_command(const struct command *command, int nr_args,
+				 bool program)
 {
 	bool fd = user_functions.nr;
 
@@ -276,8 +284,11 @@ static enum status check_command(const struct command *command, int nr_args)
 		return usage_error("--fd is not for ", command->name);
 	if (nr_args < command->min_args - fd)
 		return usage_error("arguments are missing for ", command->name);
-	if (nr_args > command->max_args)
+	program = program && command->program && nr_args > command->max_args;
+	if (nr_args > command->max_args && !program)
 		return usage_error("too many arguments for ", command->name);
+	if (options.background && program)
+		return usage_error("--background contradicts a program", "");
 	if (options.background && !command->background)
 		return usage_error("--background is not for ", command->name);
 	if (options.wait && !command->wait)
@@ -315,6 +326,7 @@ int main(int argc, char **argv)
 	const struct command *command = NULL;
 	enum status status = STATUS_OK;
 	const char *print = NULL;
+	bool program;
 	int option;
 
 	open_standard_files();
@@ -328,12 +340,14 @@ int main(int argc, char **argv)
 		return output_finish(NULL, STATUS_OK);
 	}
 
+	/* getopt_long() puts -- before all arguments */
+	program = !strcmp(argv[optind - 1], "--");
 	argc -= optind + 1;
 	argv += optind;
 	if (!status)
 		status = find_command(*argv, &command);
 	if (!status)
-		status = check_command(command, argc);
+		status = check_command(command, argc, program);
 	if (!status)
 		status = command->run(argc, argv + 1);
 

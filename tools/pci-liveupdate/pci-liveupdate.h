@@ -253,9 +253,15 @@ int luo_sys_fdinfo(int fd, char *text, size_t size);
 
 long long now_ms(void);
 void stop_init(void);
+void stop_exit(void);
 bool stop_wait(int timeout_ms);
 enum status hold_start(pid_t *holder);
 bool hold_wait(pid_t holder);
+
+/* command.c */
+
+enum status command_execute(char **argv, int session,
+			    const struct function_list *list);
 
 /* list.c, preserve.c, retrieve.c */
 

@@ -46,6 +46,7 @@ static const char *const retrieval_names[NR_RETRIEVALS] = {
 /**
  * struct incoming - A session of the previous kernel.
  * @command:   Name of the command.
+ * @argv:      Program to run with the files of the session, or NULL.
  * @name:      Name of the session.
  * @fd:        File descriptor of the session.
  * @manifest:  The session has a manifest. Otherwise @functions may be in other
@@ -59,6 +60,7 @@ static const char *const retrieval_names[NR_RETRIEVALS] = {
  */
 struct incoming {
 	const char *command;
+	char **argv;
 	const char *name;
 	int fd;
 	bool manifest;
@@ -113,9 +115,12 @@ static void set_state(struct incoming *in, size_t i, enum retrieval state)
 }
 
 /* The session has a reference to the file until it finishes. */
-static void release_file(struct incoming *in, const struct function *function,
-			 int fd)
+static void release_file(struct incoming *in, struct function *function, int fd)
 {
+	if (in->argv) {
+		function->fd = fd;
+		return;
+	}
 	if (function->driver == DRIVER_VFIO && vfio_bind(function->address, fd))
 		in->unbound = true;
 	close(fd);
@@ -312,6 +317,10 @@ static enum status retrieve_session(struct incoming *in)
 
 	/* Don't hold a session that cannot finish */
 	status = settle(in, false);
+	if (!status && in->argv) {
+		retrieve_report(in, 0, completeness(in));
+		return command_execute(in->argv, in->fd, &in->functions);
+	}
 	if (!status)
 		status = hold_start(&holder);
 	if (!status)
@@ -328,10 +337,14 @@ static enum status retrieve_session(struct incoming *in)
 	return completeness(in);
 }
 
-static enum status take_over(const char *command, const char *name,
+static enum status take_over(const char *command, char **argv,
 			     enum status (*run)(struct incoming *in))
 {
-	struct incoming in = { .command = command, .name = name };
+	struct incoming in = {
+		.command = command,
+		.name = argv[0],
+		.argv = argv[1] ? argv + 1 : NULL,
+	};
 	enum status status;
 
 	status = driver_check();
@@ -339,7 +352,7 @@ static enum status take_over(const char *command, const char *name,
 		return status;
 
 	stop_init();
-	status = luo_retrieve_session(name, &in.fd);
+	status = luo_retrieve_session(in.name, &in.fd);
 	if (status)
 		return status;
 
@@ -355,10 +368,10 @@ static enum status take_over(const char *command, const char *name,
 
 enum status command_retrieve(int argc, char **argv)
 {
-	return take_over("retrieve", argv[0], retrieve_session);
+	return take_over("retrieve", argv, retrieve_session);
 }
 
 enum status command_finish(int argc, char **argv)
 {
-	return take_over("finish", argv[0], finish_session);
+	return take_over("finish", argv, finish_session);
 }
