@@ -12,16 +12,22 @@
 
 DEVICES=${DEVICES:-64}
 VFS=${VFS:-}
+CLIENT=${CLIENT:-stub}
+
+# Words on the command line of the guest for a client.
+declare -A CLIENT_LINE=([stub]=''
+	[vfio]='driver=vfio-pci pf_driver=pci-pf-stub vfio.enable_unsafe_noiommu_mode=1')
 
 # Without VFS=, a PF with VFs of which half are preserved.
 DEFAULT_VFS=32
 
 usage() {
 	cat <<-END
-	Usage: make run [DEVICES=64] [VFS=N] [FROM=7.2] [TO=7.3]
+	Usage: make run [DEVICES=64] [VFS=N] [CLIENT=stub] [FROM=7.2] [TO=7.3]
 
 	  DEVICES  how many functions to preserve, 1 to $VM_MAX_DEVICES
 	  VFS      how many VFs to preserve as well, 0 to $VM_MAX_VFS, by default half of $DEFAULT_VFS
+	  CLIENT   the driver of the functions: stub, or vfio for vfio-pci
 	  FROM     the kernel that is running: 7.2 or 7.3
 	  TO       the kernel that takes over: 7.2 or 7.3
 	END
@@ -38,6 +44,7 @@ main() {
 	if [[ ! $vfs =~ ^(0|[1-9][0-9]*)$ ]] || ((vfs > VM_MAX_VFS)); then
 		die "VFS=$VFS is not a number from 0 to $VM_MAX_VFS"
 	fi
+	[[ ${CLIENT_LINE[$CLIENT]+set} ]] || die "CLIENT=$CLIENT is not one of: stub, vfio"
 	[[ $VFS ]] || vfs_step=2
 	need_qemu
 
@@ -45,6 +52,7 @@ main() {
 	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
 	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
 	dir=$CACHE/run/$FROM-$TO-$DEVICES${VFS:+-$VFS}
+	[[ $CLIENT == stub ]] || dir+=-$CLIENT
 	lock "run-${dir##*/}"
 
 	mapfile -t devices < <(vm_hierarchy "$DEVICES"; vm_nvme_pfs "$vfs")
@@ -52,7 +60,7 @@ main() {
 	# does each change of the address space that a VF makes.
 	step "live update from $FROM to $TO" \
 		vm_boot "$dir" "$kernel" "$next" "$initrd" $((120 + DEVICES / 2 + 2 * vfs)) \
-		"liveupdate=on scenario=update vfs_step=$vfs_step" "${devices[@]}"
+		"liveupdate=on scenario=update vfs_step=$vfs_step ${CLIENT_LINE[$CLIENT]}" "${devices[@]}"
 	"$ROOT/tests/vm/report.sh" "$dir" "$DEVICES" $((vfs / vfs_step))
 }
 

@@ -16,7 +16,7 @@
 
 # The subjects in the order that they run in. tests/cases/SUBJECT.sh defines
 # SUBJECT_tests(), which runs the tests of the subject.
-SUBJECTS=(host kunit update vfs resets iommu refused damage perf scale touch)
+SUBJECTS=(host kunit update vfs vfio vfio_iommu resets iommu refused damage perf scale touch)
 
 for subject in "${SUBJECTS[@]}"; do
 	# shellcheck disable=SC1090

@@ -4,41 +4,58 @@
 #
 # A live update of all functions below bridges, and of VFs if the machine has some, in
 # two sessions. Controllers run, and DMA and a read of a VF are under way meanwhile: a
-# reset would stop them. The functions may be in more than one segment.
+# reset would stop them. The functions may be in more than one segment. With
+# driver=vfio-pci they are functions of VFIO: opening a device resets it, so devices
+# start when they are preserved.
 
 dma_edu() {
 	edus_below_bridges | tail -n 1
 }
 
-first() {
-	local all edus nvmes vfs half bystanders
+start_devices() {
+	local edu nvme
 
-	all=$(below_bridges)
-	edus=$(edus_below_bridges)
-	nvmes=$(nvmes_below_bridges)
-	bystanders=$(on_root_bus)
-
-	say "phase bind"
-	bind $all $bystanders
-	for edu in $edus; do
+	for edu in $(edus_below_bridges); do
 		edu_write "$edu"
 	done
 	config_write "$(dma_edu)" 4 06 00
-	for nvme in $nvmes; do
+	for nvme in $(nvmes_below_bridges); do
 		check "controller $nvme comes up" nvme_start "$nvme"
 	done
-	start_vfs
-	vfs=$(kept_vfs)
+	start_kept_vfs
+}
+
+# preserve_all ADDRESS...: in two sessions.
+preserve_all() {
+	local half
 
 	say "phase preserve"
-	half=$(($(count $all $vfs) / 2))
-	printf '%s\n' $all $vfs | head -n "$half" >/tmp/vm1
-	printf '%s\n' $all $vfs | tail -n +$((half + 1)) >/tmp/vm2
+	half=$(($# / 2))
+	printf '%s\n' "$@" | head -n "$half" >/tmp/vm1
+	printf '%s\n' "$@" | tail -n +$((half + 1)) >/tmp/vm2
 	for session in vm1 vm2; do
 		[ ! -s "/tmp/$session" ] ||
 			check "session $session is preserved" \
 			pci-liveupdate preserve --background "$session" - <"/tmp/$session"
 	done
+}
+
+first() {
+	local all vfs
+
+	say "phase bind"
+	all=$(below_bridges)
+	bind $all
+	bind_to $STUB $(on_root_bus)
+	bind_vfs
+	vfs=$(kept_vfs)
+	if [ "$(parameter driver $STUB)" = vfio-pci ]; then
+		preserve_all $all $vfs
+		start_devices
+	else
+		start_devices
+		preserve_all $all $vfs
+	fi
 
 	say_records outgoing
 	check_version outgoing
@@ -126,7 +143,8 @@ second() {
 	check_vf_io
 
 	say "phase finish"
-	bind $all $(pfs) $vfs
+	bind_pfs $(pfs)
+	bind $all $vfs
 	size=$(sed -n 's/^# incoming .* of \([0-9]*\) kB$/\1/p' "$RECORD")
 	before=$(mem_total)
 	for session in vm1 vm2; do

@@ -20,6 +20,7 @@ first() {
 	# Or the driver binds to the VFs too.
 	echo 0 >"$PCI/devices/$pf/sriov_drivers_autoprobe"
 	check "the driver enables VFs and brings them online" enable_vfs $pf
+	bind $(kept_vfs)
 	start_kept_vfs
 	preserve_all
 	check_record outgoing

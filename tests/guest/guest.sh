@@ -23,6 +23,7 @@ start() {
 	mount -t tmpfs tmpfs /tmp
 	stty -F /dev/ttyS1 raw -echo 2>/dev/null
 	exec 3>/dev/ttyS1
+	[ ! -d /lib/modules ] || depmod
 }
 
 say() {
@@ -44,7 +45,9 @@ check() {
 }
 
 check_same() {
-	check "$1" [ "$2" = "$3" ] || say "data failed found '$2', expected '$3'"
+	check "$1" [ "$2" = "$3" ] && return
+	say "data failed found '$2', expected '$3'"
+	return 1
 }
 
 # parameter NAME DEFAULT: from the kernel's command line.
@@ -144,9 +147,14 @@ bind_to() {
 	done
 }
 
-# bind ADDRESS...
+# bind ADDRESS...: to the stub, or to the driver that the parameter driver names.
 bind() {
-	bind_to $STUB "$@"
+	bind_to "$(parameter driver $STUB)" "$@"
+}
+
+# bind_pfs PF...: the same with the parameter pf_driver.
+bind_pfs() {
+	bind_to "$(parameter pf_driver $STUB)" "$@"
 }
 
 # unbind ADDRESS: and let any driver bind again.
@@ -428,18 +436,24 @@ enable_vfs() {
 	echo "$count" >"$(numvfs "$1")" && vfs_online "$1" "$count"
 }
 
-# start_vfs: bind PFs, enable their VFs, and start the VFs to preserve.
-start_vfs() {
+# bind_vfs: bind PFs, enable their VFs, and bind the VFs to preserve.
+bind_vfs() {
 	local pf
 
-	bind $(pfs)
+	bind_pfs $(pfs)
 	for pf in $(pfs); do
 		check "VFs of $pf are enabled and online" enable_vfs "$pf"
 	done
+	bind $(kept_vfs)
+}
+
+# start_vfs: the same, and start the VFs to preserve.
+start_vfs() {
+	bind_vfs
 	start_kept_vfs
 }
 
-# start_kept_vfs: bind the VFs to preserve. Their controllers run, and one has a read in
+# start_kept_vfs: the controllers of the VFs to preserve run, and one has a read in
 # flight, in a memfd that is preserved.
 start_kept_vfs() {
 	local kept io
@@ -447,7 +461,6 @@ start_kept_vfs() {
 	kept=$(kept_vfs)
 	[ "$kept" ] || return 0
 	io=$(io_vf)
-	bind $kept
 	enable_dma $kept
 	[ "$kept" = "$io" ] ||
 		check "controllers of VFs come up" nvme-vf enable $(echo "$kept" | grep -vx "$io")
@@ -571,15 +584,15 @@ say_records() {
 
 # load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on. The next
 # kernel does not get pci= of this one. With LOAD=-c kexec_load() loads it, which does
-# not pass KHO's data on.
+# not pass KHO's data on. NEXT is its name, or else it is the second.
 load_next() {
 	local line
 
-	line=$(sed -e 's/ *liveupdate=on//' -e 's/ *kernel=first//' \
+	line=$(sed -e 's/ *liveupdate=on//' -e 's/ *kernel=[^ ]*//' \
 		-e 's/ *\<pci=[^ ]*//' /proc/cmdline)
 	[ $# -gt 0 ] || set -- liveupdate=on
 	kexec "${LOAD:--s}" -l /boot/next --initrd=/sys/firmware/initrd \
-		--command-line="$line kernel=second $*" || die "the next kernel can be loaded"
+		--command-line="$line kernel=${NEXT:-second} $*" || die "the next kernel can be loaded"
 }
 
 # run_next: does not come back, unless it fails.
@@ -591,15 +604,20 @@ run_next() {
 	die "the next kernel runs"
 }
 
+# run_next_with PROGRAM...: the same, by a program.
+run_next_with() {
+	say "end $(parameter kernel first)"
+	say "phase kexec"
+	sync
+	"$@" >/tmp/out 2>&1
+	sed 's/^/data failed /' /tmp/out >&3
+	die "$1 begins and the next kernel runs"
+}
+
 # run_next_with_dma EDU: the same, while the edu writes to memory that is preserved.
 # The edu has to be a bus master.
 run_next_with_dma() {
-	say "end first"
-	say "phase kexec"
-	sync
-	edu-dma start "$1" >/tmp/out 2>&1
-	sed 's/^/data failed /' /tmp/out >&3
-	die "the edu begins and the next kernel runs"
+	run_next_with edu-dma start "$1"
 }
 
 # check_leaks: in a kernel with kmemleak, which only believes in a leak that is

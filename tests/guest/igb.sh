@@ -85,11 +85,10 @@ check_reset_is_seen() {
 	check_same "the PF knows of the reset" "$(register_read $(pfs) $IGB_VFLRE)" 2
 }
 
-# start_kept_vfs: bind the VFs to preserve, and start their queues.
+# start_kept_vfs: start the queues of the VFs to preserve.
 start_kept_vfs() {
 	local vf
 
-	bind $(kept_vfs)
 	enable_dma $(kept_vfs)
 	for vf in $(kept_vfs); do
 		igb_start $vf

@@ -30,6 +30,7 @@ build_kernel() {
 #   --seconds=N       end the machine after this time
 #   --file=SPEC       a file that other scenarios don't need, as build-initrd.sh takes it
 #   --nvme-driver     let the nvme driver of a debug kernel bind to controllers
+#   --trace           have QEMU write each write of configuration space to DIR/trace
 #   --qemu=FUNCTION   call this function, which prints more options of QEMU, one a line
 boot_kernels() {
 	local dir=$1 from=$2 to=$3 functions=$4 line="liveupdate=on scenario=$5 functions=$4"
@@ -46,6 +47,7 @@ boot_kernels() {
 	for option; do
 		case $option in
 		--nvme-driver) nvme_driver=1 ;;
+		--trace) qemu+=(-D "$dir/trace" -trace pci_cfg_write) ;;
 		--seconds=*) seconds=${option#*=} ;;
 		--file=*) files+=("${option#*=}") ;;
 		--qemu=*) mapfile -t -O "${#qemu[@]}" qemu < <("${option#*=}") ;;
