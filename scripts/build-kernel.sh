@@ -145,7 +145,10 @@ configure() {
 }
 
 compile() {
-	kmake -C "$tree" O="$build" -j"$(nproc)" "${FLAGS[@]}" "${COMPILER[@]}" "${image##*/}"
+	local -a targets=("${image##*/}")
+
+	! grep -qx CONFIG_MODULES=y "$build/.config" || targets+=(modules)
+	kmake -C "$tree" O="$build" -j"$(nproc)" "${FLAGS[@]}" "${COMPILER[@]}" "${targets[@]}"
 }
 
 # seed: begin with the objects of the base configuration of the same tree. kbuild
