@@ -15,6 +15,8 @@
 . "$ROOT/tests/vm/suite.sh"
 # shellcheck source=tests/cases/vfs.sh
 . "$ROOT/tests/cases/vfs.sh"
+# shellcheck source=tests/cases/vfio.sh
+. "$ROOT/tests/cases/vfio.sh"
 
 ROUNDS=${ROUNDS:-20}
 
@@ -22,30 +24,29 @@ usage() {
 	cat <<-END
 	Usage: ${0##*/}
 
-	Runs the live update with a DMA transfer under way, the one of 64 functions, and
-	those of VFs with a read in flight in both directions, ROUNDS ($ROUNDS) times each;
-	TESTS='update-dma@*' runs one of them.
+	Runs the live update with a DMA transfer under way, the one of 64 functions, and in
+	both directions those of VFs with a read in flight and those of vfio-pci, ROUNDS
+	($ROUNDS) times each; TESTS='update-dma@*' runs one of them.
 	END
 }
 
-# report_reads NAME: how often the read in flight completed in the next kernel.
-report_reads() {
-	local name=$1
-	local -i round ran=0 completed=0
+# report_times NAME TEXT REGEX: how often the guest said a line.
+report_times() {
+	local name=$1 text=$2 regex=$3
+	local -i round ran=0 times=0
 
 	for ((round = 1; round <= ROUNDS; round++)); do
 		# shellcheck disable=SC2053 # it is a pattern
 		[[ $name@$round == ${SUITE[pattern]} ]] || continue
 		ran+=1
-		! grep -q ' data vf_read completed$' "${SUITE[folder]}/$name@$round/side" ||
-			completed+=1
+		! grep -q "$regex" "${SUITE[folder]}/$name@$round/side" || times+=1
 	done
 	((ran == 0)) ||
-		report_line "# $name: the read in flight completed $completed times of $ran"
+		report_line "# $name: $text $times times of $ran"
 }
 
 main() {
-	local round
+	local round name
 
 	(($# == 0)) || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
@@ -57,9 +58,14 @@ main() {
 		run "update-7.2-to-7.3@$round" live_update 7.2-base 7.3-base 64 update
 		run "vfs-7.2-to-7.3@$round" vfs_test 7.2-base 7.3-base one_pf vfs=8
 		run "vfs-7.3-to-7.2@$round" vfs_test 7.3-base 7.2-base one_pf vfs=8
+		run "vfio-7.2-to-7.3@$round" vfio_test 7.2-base 7.3-base
+		run "vfio-7.3-to-7.2@$round" vfio_test 7.3-base 7.2-base
 	done
-	report_reads vfs-7.2-to-7.3
-	report_reads vfs-7.3-to-7.2
+	for name in 7.2-to-7.3 7.3-to-7.2; do
+		report_times "vfs-$name" "the read in flight completed" ' data vf_read completed$'
+		report_times "vfio-$name" "the DMA arrived" ': DMA that began in the old kernel arrived$'
+		report_times "vfio-$name" "a read in flight completed" ': the read completes in this kernel$'
+	done
 	summary
 }
 
