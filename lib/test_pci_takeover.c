@@ -124,7 +124,7 @@ static void enable_with_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, enable_count(dev), 1);
 	KUNIT_EXPECT_EQ(test, api_count_accesses(test, PF, true), 2);
 	KUNIT_EXPECT_TRUE(test, *command & PCI_COMMAND_MEMORY);
-	KUNIT_EXPECT_FALSE(test, command[1] & PCI_COMMAND_INTX_DISABLE >> 8);
+	KUNIT_EXPECT_FALSE(test, command[1] & (PCI_COMMAND_INTX_DISABLE >> 8));
 	pci_disable_device(dev);
 	KUNIT_EXPECT_EQ(test, enable_count(dev), 0);
 }
@@ -190,13 +190,14 @@ static const struct saved_register pcie_registers[] = {
 	{ PCIE_CAP + PCI_EXP_DEVCTL, 2 },
 	{ PCIE_CAP + PCI_EXP_LNKCTL, 2 },
 	{ PCIE_CAP + PCI_EXP_DEVCTL2, 2 },
+	{ PCIX_CAP + PCI_X_CMD, 2 },
 	{ AER_CAP + PCI_ERR_UNCOR_MASK, 4 },
 	{ AER_CAP + PCI_ERR_COR_MASK, 4 },
 	{ AER_CAP + PCI_ERR_CAP, 4 },
 	{ PTM_CAP + PCI_PTM_CTRL, 4 },
 };
 
-/* Registers of EP_ROOT, which has PCI-X. */
+/* Registers of EP_ROOT, which has no PCI Express. */
 static const struct saved_register pcix_registers[] = {
 	{ PCI_COMMAND, 2 },
 	{ PCI_BASE_ADDRESS_0, 4 },
@@ -219,15 +220,17 @@ struct saved_fn {
 
 static const struct saved_fn saved_fns[] = {
 	{ "pcie", EP_A0, pcie_registers, ARRAY_SIZE(pcie_registers) },
-	{ "pcix", EP_ROOT, pcix_registers, ARRAY_SIZE(pcix_registers) },
+	{ "conventional", EP_ROOT, pcix_registers, ARRAY_SIZE(pcix_registers) },
 };
 
 KUNIT_ARRAY_PARAM_DESC(saved_fn, saved_fns, name);
 
 static void add_pcix(struct model_state *state)
 {
-	state->cfg[PM_CAP + PCI_CAP_LIST_NEXT] = PCIX_CAP;
 	state->cfg[PCIX_CAP] = PCI_CAP_ID_PCIX;
+	state->cfg[PCIX_CAP + PCI_CAP_LIST_NEXT] =
+		state->cfg[PM_CAP + PCI_CAP_LIST_NEXT];
+	state->cfg[PM_CAP + PCI_CAP_LIST_NEXT] = PCIX_CAP;
 	put_unaligned_le16(PCI_X_CMD_DPERR_E | PCI_X_CMD_READ_2K,
 			   state->cfg + PCIX_CAP + PCI_X_CMD);
 	put_unaligned_le16(0x7f, state->writable + PCIX_CAP + PCI_X_CMD);
@@ -239,6 +242,8 @@ static void scan_in_use(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	model_add_settings(&t->model);
+	/* With PCI-X a capability follows one whose size is padded. */
+	add_pcix(&t->model.fns[EP_A0]);
 	add_pcix(&t->model.fns[EP_ROOT]);
 	api_scan_all(test);
 	model_put_in_use(&t->model);
@@ -403,6 +408,7 @@ static const struct saved_cap saved_caps[] = {
 	{ "pcie", EXP, 14, 2,
 	  { PCIE_CAP + 0x08, PCIE_CAP + 0x10, 0, 0, PCIE_CAP + 0x28,
 	    PCIE_CAP + 0x30 } },
+	{ "pcix", PCI_CAP_ID_PCIX, 2, 2, { PCIX_CAP + 0x02 } },
 	{ "aer", ERR, 16, 4,
 	  { AER_CAP + 0x08, AER_CAP + 0x0c, AER_CAP + 0x14, AER_CAP + 0x18 } },
 	{ "ptm", PTM, 4, 4, { PTM_CAP + 0x08 } },
@@ -423,8 +429,8 @@ static void state_layout(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, (u8 *)handed.ser, cfg, 64);
 	KUNIT_EXPECT_EQ(test, handed.ser->reserved, 0);
 	KUNIT_EXPECT_EQ(test, handed.ser->nr_caps, ARRAY_SIZE(saved_caps));
-	KUNIT_EXPECT_EQ(test, handed.size, HEADER_SIZE + 3 * CAP_HEADER_SIZE +
-			16 + 16 + 4);
+	KUNIT_EXPECT_EQ(test, handed.size, HEADER_SIZE + 4 * CAP_HEADER_SIZE +
+			16 + 4 + 16 + 4);
 
 	cap = find_cap(&handed, want->id);
 	KUNIT_ASSERT_NOT_NULL(test, cap);
