@@ -567,7 +567,7 @@ static struct {
 
 static int spy_uevent(const struct device *dev, struct kobj_uevent_env *env)
 {
-	const char name[] = "PCI_LIVEUPDATE=";
+	static const char name[] = "PCI_LIVEUPDATE=";
 
 	for (int i = 0; i < env->envp_idx; i++) {
 		if (!str_has_prefix(env->envp[i], name))
