@@ -9,6 +9,9 @@ vfio_iommu_tests() {
 	run vfio-reset reset_mode_test 7.3-base 7.3-base
 	run_similar vfio-reset-7.2-to-7.3 reset_mode_test 7.2-base 7.3-base
 	run vfio-acs vfio_acs_test 7.3-base 7.3-base
+	run vfio-translated live_update 7.3-base 7.3-base 1 vfio_translated \
+		--qemu=translated_devices intel_iommu=off vfio.enable_unsafe_noiommu_mode=1 \
+		iommufd.allow_unsafe_interrupts=1
 	run vfio-selftests vfio_selftests_test 7.3
 }
 
