@@ -985,7 +985,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_finish);
  * Like pci_liveupdate_incoming_finish(), but clears bus mastering of @dev before a
  * driver can bind. A handler calls this before the memory of the function is
  * freed: in .can_finish() of a file that it could not retrieve. Bus mastering of a PF
- * stays as it is until its preserved VFs are finished.
+ * with preserved VFs stays as it is.
  *
  * Context: Process context. May sleep.
  */
