@@ -5,7 +5,6 @@
 
 vfio_tests() {
 	run vfio-7.2-to-7.3 vfio_test 7.2-base 7.3-base
-	run vfio-7.3-to-7.3 vfio_test 7.3-base 7.3-base
 	run_similar vfio-7.3-to-7.2 vfio_test 7.3-base 7.2-base
 	run vfio-pf vfio_test 7.3-base 7.3-base pf=vfio-pci vfio_pci.enable_sriov=1
 	run vfio-siblings siblings_test 7.3-base 7.3-base
