@@ -13,6 +13,8 @@ vfio_tests() {
 		vfio.enable_unsafe_noiommu_mode=1
 	run vfio-tool-reset live_update 7.3-base 7.3-base 1 vfio_tool mode=reset \
 		--qemu=vfio_iommu intel_iommu=on iommufd.allow_unsafe_interrupts=1
+	run vfio-damage live_update 7.3-base 7.3-base 64 vfio_damage \
+		vfio.enable_unsafe_noiommu_mode=1
 	run vfio-refused vfio_test 7.3-base 7.3-base owner=refused
 }
 

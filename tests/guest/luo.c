@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/liveupdate.h>
 #include <stdint.h>
@@ -82,6 +83,16 @@ __u64 luo_preserve_fd(int session, int fd, __u64 token)
 
 	return luo_call(session, LIVEUPDATE_SESSION_PRESERVE_FD, &file,
 			"preserve the file");
+}
+
+/* Returns -errno if it fails. */
+int luo_try_retrieve_fd(int session, __u64 token)
+{
+	struct liveupdate_session_retrieve_fd file = {
+		.size = sizeof(file), .token = token,
+	};
+
+	return ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &file) ? -errno : file.fd;
 }
 
 int luo_retrieve_fd(int session, __u64 token)

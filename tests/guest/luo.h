@@ -16,6 +16,7 @@ int luo_create_session(const char *name);
 int luo_retrieve_session(const char *name);
 __u64 luo_finish_session(int session);
 __u64 luo_preserve_fd(int session, int fd, __u64 token);
+int luo_try_retrieve_fd(int session, __u64 token);
 int luo_retrieve_fd(int session, __u64 token);
 
 int open_file(const char *path);

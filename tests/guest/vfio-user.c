@@ -23,6 +23,9 @@
  * session, and use them again. AT_STEP is a command of the shell to run after the steps
  * retrieve, bind, finish and reset, with that word in STEP.
  *
+ * vfio-user give-up ADDRESS...: try to retrieve each of them, print "ADDRESS ok", or an
+ * errno, and finish the session without using any.
+ *
  * vfio-user pf ADDRESS COMMAND: open the device of a PF with the token VF_TOKEN, run the
  * COMMAND, which enables VFs, preserve the file in a session, and leave a process behind
  * that holds it.
@@ -496,6 +499,19 @@ static int go_on_pf(void)
 	return 0;
 }
 
+static int give_up(void)
+{
+	int session = luo_retrieve_session(session_name());
+
+	for (int i = 0; i < nr_devices; i++) {
+		int fd = luo_try_retrieve_fd(session, device_token(&devices[i]));
+
+		printf("%s %s\n", devices[i].address, fd < 0 ? strerrorname_np(-fd) : "ok");
+	}
+	luo_finish_session(session);
+	return 0;
+}
+
 /* Commands in any kernel */
 
 static int try_all(void)
@@ -518,6 +534,7 @@ static const struct {
 	{ "start", start },
 	{ "refused", refused },
 	{ "go-on", go_on },
+	{ "give-up", give_up },
 	{ "start-reset", start_reset },
 	{ "go-on-reset", go_on_reset },
 	{ "pf-go-on", go_on_pf },
@@ -548,7 +565,7 @@ int main(int argc, char **argv)
 			return commands[i].run();
 		}
 	}
-	errx(2, "usage: vfio-user start|refused|go-on|pf-go-on|try ADDRESS...\n"
+	errx(2, "usage: vfio-user start|refused|go-on|give-up|pf-go-on|try ADDRESS...\n"
 	     "       vfio-user pf ADDRESS COMMAND\n"
 	     "       vfio-user start-reset|go-on-reset ADDRESS...\n"
 	     "       vfio-user die session|retrieve|bind ADDRESS...");

@@ -41,7 +41,7 @@ main() {
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644"
 		"$ROOT/tests/guest/igb.sh:/lib/igb.sh:644")
-	for program in edu-dma luo-file nvme-vf record-damage vfio-user vfio-with; do
+	for program in edu-dma luo-file nvme-vf record-damage vfio-damage vfio-user vfio-with; do
 		files+=("$HOST_BUILD/guest/$program:/bin/$program:755")
 	done
 	for scenario in "$ROOT"/tests/cases/*.guest.sh; do

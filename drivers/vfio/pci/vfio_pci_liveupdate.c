@@ -708,8 +708,11 @@ static int vfio_pci_keep(struct vfio_pci_core_device *vdev,
 		state = pci_saved_state_deserialize(vdev->pdev,
 						    (void *)ser->state,
 						    ser->state_size);
-		if (IS_ERR(state))
+		if (IS_ERR(state)) {
+			pci_err(vdev->pdev, "its saved state is damaged, or there is no memory: %pe\n",
+				state);
 			return PTR_ERR(state);
+		}
 	}
 
 	vdev->pci_saved_state = state;
