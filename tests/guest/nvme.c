@@ -141,7 +141,7 @@ static void driver_admin(const struct nvme *nvme,
 }
 
 void nvme_admin(const struct nvme *nvme, struct nvme_command command,
-		       const char *what)
+		const char *what)
 {
 	if (nvme->driver) {
 		driver_admin(nvme, &command, what);

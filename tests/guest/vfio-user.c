@@ -102,13 +102,13 @@ static __u64 device_token(const struct user_device *device)
 	return memory_token(device) + 1;
 }
 
-void check(const struct user_device *device, _Bool good, const char *what)
+void check(const struct user_device *device, bool good, const char *what)
 {
 	printf("%s %s: %s\n", good ? "ok" : "not ok", device->address, what);
 	fflush(stdout);
 }
 
-_Bool wait_for_event(int event)
+bool wait_for_event(int event)
 {
 	struct pollfd poll_event = { .fd = event, .events = POLLIN };
 	__u64 count;
@@ -252,7 +252,7 @@ static int start_reset(void)
 	errx(1, "kexec: %s", strerror(-run_next_kernel()));
 }
 
-static int refused(void)
+static int start_refused(void)
 {
 	struct user_device *last = &devices[nr_devices - 1];
 	int event = eventfd(0, 0);
@@ -532,7 +532,7 @@ static const struct {
 	int (*run)(void);
 } commands[] = {
 	{ "start", start },
-	{ "refused", refused },
+	{ "refused", start_refused },
 	{ "go-on", go_on },
 	{ "give-up", give_up },
 	{ "start-reset", start_reset },

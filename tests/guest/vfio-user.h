@@ -6,6 +6,7 @@
 #define _GUEST_VFIO_USER_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /**
@@ -68,7 +69,7 @@ struct user_model {
 extern const struct user_model edu_model;
 extern const struct user_model nvme_model;
 
-void check(const struct user_device *device, _Bool good, const char *what);
-_Bool wait_for_event(int event);
+void check(const struct user_device *device, bool good, const char *what);
+bool wait_for_event(int event);
 
 #endif /* _GUEST_VFIO_USER_H */
