@@ -5,18 +5,10 @@
 # The kernel enables ACS on ports if there is an IOMMU. A bus reset clears ACS, and
 # the kernel must restore it on a port that it adopted.
 
-ACS=0x0d
-
 # acs_below_root: lines "ADDRESS CONTROL", one for each port with ACS that is not
 # on the root bus.
 acs_below_root() {
-	local bridge offset
-
-	for bridge in $(functions_below_bridges 1b36:000c 104c:8233); do
-		offset=$(extended_capability "$bridge" $ACS)
-		[ ! "$offset" ] ||
-			echo "$bridge $(config_read "$bridge" $((offset + 6)) 2)"
-	done
+	acs_of $(functions_below_bridges 1b36:000c 104c:8233)
 }
 
 first() {

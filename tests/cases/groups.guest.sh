@@ -5,17 +5,8 @@
 # Parameters of the next kernel switch off the routing by which the IOMMU tells
 # functions apart. The kernel keeps the routing of a preserved function.
 
-# One line a group, with all functions in it. Groups are numbered as they come.
-groups() {
-	local group
-
-	for group in /sys/kernel/iommu_groups/*; do
-		(cd "$group/devices" && echo *)
-	done | sort
-}
-
 group_of() {
-	groups | grep -wF "$1"
+	iommu_groups | grep -wF "$1"
 }
 
 # The root ports of the host, and so the edus below them.

@@ -5,31 +5,14 @@
 # Functions in reset mode below ports with ACS: ports and IOMMU groups isolate them at
 # each step of a live update as before.
 
-ACS=0x0d
-
 # acs_of_ports: lines "ADDRESS CONTROL", one for each port with ACS.
 acs_of_ports() {
-	local bridge offset
-
-	for bridge in $(functions_of 1b36:000c 104c:8233); do
-		offset=$(extended_capability "$bridge" $ACS)
-		[ ! "$offset" ] ||
-			echo "$bridge $(config_read "$bridge" $((offset + 6)) 2)"
-	done
-}
-
-# groups: one line a group, with all functions in it. Groups are numbered as they come.
-groups() {
-	local group
-
-	for group in /sys/kernel/iommu_groups/*; do
-		(cd "$group/devices" && echo *)
-	done | sort
+	acs_of $(functions_of 1b36:000c 104c:8233)
 }
 
 # isolation: in one line.
 isolation() {
-	echo $(acs_of_ports | tr '\n' ',') $(groups | tr '\n' ',')
+	echo $(acs_of_ports | tr '\n' ',') $(iommu_groups | tr '\n' ',')
 }
 
 check_isolation() {
@@ -44,7 +27,7 @@ first() {
 	check "the kernel enabled ACS" not [ "$(acs_of_ports | grep -v ' 0x00$')" = "" ]
 	for address in $all; do
 		check_same "$address has a group of its own" \
-			"$(groups | grep -wF "$address")" "$address"
+			"$(iommu_groups | grep -wF "$address")" "$address"
 		echo reset >"$PCI/devices/$address/vfio_liveupdate"
 	done
 	say data isolation first "$(isolation)"

@@ -205,6 +205,27 @@ extended_capability() {
 	done
 }
 
+# acs_of BRIDGE...: lines "ADDRESS CONTROL", one for each with ACS.
+acs_of() {
+	local bridge offset
+
+	for bridge; do
+		offset=$(extended_capability "$bridge" 0x0d)
+		[ ! "$offset" ] ||
+			echo "$bridge $(config_read "$bridge" $((offset + 6)) 2)"
+	done
+}
+
+# iommu_groups: one line a group, with all functions in it. Groups are numbered as they
+# come.
+iommu_groups() {
+	local group
+
+	for group in /sys/kernel/iommu_groups/*; do
+		(cd "$group/devices" && echo *)
+	done | sort
+}
+
 # enable_dma ADDRESS...: set Memory Space Enable, Bus Master Enable and INTx Disable.
 enable_dma() {
 	local address
