@@ -578,7 +578,7 @@ static void abandon_pf(struct kunit *test)
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
 		     BIT(VF_S0) | BIT(VF_S1));
 	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
-	/* It has no owner who could abandon it again. */
+	/* Without an owner it cannot be abandoned again. */
 	api_abandon(t, PF_S);
 	api_abandon(t, VF_S0);
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(VF_S1));

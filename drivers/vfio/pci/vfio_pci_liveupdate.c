@@ -624,7 +624,7 @@ static int vfio_pci_check_ser(const struct vfio_pci_ser *ser)
 	return -EINVAL;
 }
 
-/* Get a reference of the function that a file belongs to, whatever its driver is. */
+/* Get a reference of the function that a file belongs to, with any driver or none. */
 static struct pci_dev *vfio_pci_get_incoming(const struct vfio_pci_ser *ser)
 {
 	u16 bdf = PCI_SER_KEY_BDF(ser->key);
