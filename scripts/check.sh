@@ -85,9 +85,9 @@ main() {
 	(($#)) || set -- index tool lint
 	need_tools gcc:gcc make:make libc6-dev:stdio.h liburcu-dev:urcu.h
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
-	lock check
 	for name; do
 		[[ $(type -t "suite_$name") == function ]] || die "there is no suite '$name'"
+		lock "check-$name"
 		run_suite "$name"
 	done
 	printf '%d passed, %d failed' "$passed" "$failed"

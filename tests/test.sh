@@ -16,7 +16,7 @@
 
 # The subjects in the order that they run in. tests/cases/SUBJECT.sh defines
 # SUBJECT_tests(), which runs the tests of the subject.
-SUBJECTS=(host kunit update vfs vfio vfio_iommu resets iommu refused damage perf scale touch)
+SUBJECTS=(host kunit update vfs vfio vfio_iommu resets iommu refused damage perf scale touch debug)
 
 for subject in "${SUBJECTS[@]}"; do
 	# shellcheck disable=SC1090
@@ -33,7 +33,8 @@ usage() {
 }
 
 # Kernels take most of the time, while machines and host tests leave a processor
-# idle now and then: build the next kernel meanwhile, one at a time.
+# idle now and then: build the next kernel meanwhile, one at a time. A test tells of a
+# kernel that does not build.
 build_ahead() {
 	local kernel
 
@@ -42,34 +43,22 @@ build_ahead() {
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
 
-# second_lane PATTERN: an emulated machine keeps only one processor busy, so there
-# are two lanes. This one builds kernels, and then runs the longest tests.
-second_lane() {
-	if [[ $1 == '*' ]]; then
-		build_ahead || true
-	fi
-	debug_tests
-}
-
 main() {
-	local pattern=${1:-${TESTS:-*}} subject lane
+	local pattern=${1:-${TESTS:-*}} subject builder=''
 
 	[[ $pattern != -h && $pattern != --help ]] || { usage; exit; }
 	init "$@"
 	need_qemu
 	need_tools python3:python3
 	start_suite test "$pattern" "${ALL:-0}"
-	# In a process group of its own, which ends with this script.
-	set -m
-	second_lane "$pattern" &
-	lane=$!
-	set +m
-	# shellcheck disable=SC2064 # expand it now
-	trap "kill -- -$lane 2>/dev/null || true" EXIT
+	if [[ $pattern == '*' ]]; then
+		in_background build_ahead
+		builder=$!
+	fi
 	for subject in "${SUBJECTS[@]}"; do
 		"${subject}_tests"
 	done
-	wait "$lane"
+	[[ ! $builder ]] || wait "$builder" || true
 	summary
 }
 

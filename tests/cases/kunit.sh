@@ -1,24 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The KUnit suites of our files, and with lockdep, KASAN and kmemleak live updates as
-# well.
+# The KUnit suites of our files.
 
 kunit_tests() {
 	run kunit-7.2 kunit 7.2-base
 	run kunit-7.3 kunit 7.3-base
-}
-
-# Side by side, because little else is left to do by then.
-debug_tests() {
-	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*' &
-	run debug-update live_update 7.3-debug 7.3-debug 16 update
-	wait
-	run vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
-	run vfio-module module_test 7.3-debug 7.3-debug
-	run vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
-	run_similar debug-kunit-vfs kunit 7.3-debug 'pci_liveupdate_sriov*'
-	run_similar debug-kunit-all kunit 7.3-debug
 }
 
 # Disabling VFs takes a second, in each case that has some.

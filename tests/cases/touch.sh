@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The guard of configuration space, and kernels without the option. The kernels of
-# these tests are the last that a second processor builds.
+# The guard of configuration space, and kernels without the option.
 
 touch_tests() {
 	run guard-cost guard_cost_test

@@ -12,7 +12,7 @@ vfio_iommu_tests() {
 	run vfio-translated live_update 7.3-base 7.3-base 1 vfio_translated \
 		--qemu=translated_devices intel_iommu=off vfio.enable_unsafe_noiommu_mode=1 \
 		iommufd.allow_unsafe_interrupts=1
-	run vfio-selftests vfio_selftests_test 7.3
+	run_similar vfio-selftests vfio_selftests_test 7.3
 }
 
 # The test kernels have no interrupt remapping.

@@ -62,6 +62,7 @@ tiny_suite() {
 		run absent skip_test
 		;;
 	esac
+	await_tests
 	grep -qx "of the suite $name" "${SUITE[folder]}/same/result" ||
 		echo "another suite wrote to ${SUITE[folder]}/same"
 	summary

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# A suite of tests: runs those whose name matches a pattern, prints KTAP, and at the
-# end "N passed, M failed", with ", K skipped" if tests were. To be sourced after
-# scripts/lib.sh.
+# A suite of tests: runs those whose name matches a pattern, two at a time, prints KTAP,
+# and at the end "N passed, M failed", with ", K skipped" if tests were. To be sourced
+# after scripts/lib.sh.
 
 # The suite that start_suite() began:
 #   folder   has the logs and results
@@ -11,6 +11,13 @@
 #   pattern  the shell pattern of names to run
 #   similar  1 to run tests that are much like another one
 declare -A SUITE=()
+
+# An emulated machine keeps one processor busy.
+LANES=2
+
+# Process groups that end with this script, by the ID of their leader: of tests, and of
+# all commands in the background.
+declare -A TESTS_UNDER_WAY=() IN_BACKGROUND=()
 
 # start_suite NAME PATTERN [ALL]: take a folder below the cache for logs and results,
 # NAME, or NAME-2 and so on while other runs of the suite have those. A run has its
@@ -31,16 +38,57 @@ start_suite() {
 	mkdir -p "$folder"
 	: >"${SUITE[ktap]}"
 	report_line "KTAP version 1"
+	trap end_background EXIT
+}
+
+# in_background COMMAND [ARGUMENT...]: sets $! to its process.
+in_background() {
+	# A process group of its own.
+	set -m
+	"$@" &
+	set +m
+	IN_BACKGROUND[$!]=1
+}
+
+end_background() {
+	local leader
+
+	for leader in "${!IN_BACKGROUND[@]}"; do
+		kill -- "-$leader" 2>/dev/null || true
+	done
+}
+
+# await_test: until one of the tests has ended.
+await_test() {
+	local ended
+
+	wait -n -p ended "${!TESTS_UNDER_WAY[@]}" || true
+	unset "TESTS_UNDER_WAY[$ended]" "IN_BACKGROUND[$ended]"
+}
+
+# await_tests: until all tests have ended.
+await_tests() {
+	while ((${#TESTS_UNDER_WAY[@]})); do
+		await_test
+	done
 }
 
 # run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first, and its
-# steps log there as well. An @ in NAME separates the number of the round.
+# steps log there as well. An @ in NAME separates the number of the round. This returns
+# when the test has begun.
 run() {
+	# shellcheck disable=SC2053 # it is a pattern
+	[[ $1 == ${SUITE[pattern]} ]] || return 0
+	((${#TESTS_UNDER_WAY[@]} < LANES)) || await_test
+	in_background run_test "$@"
+	TESTS_UNDER_WAY[$!]=1
+}
+
+# run_test NAME COMMAND [ARGUMENT...]
+run_test() {
 	local name=$1 command=$2 dir start=$SECONDS rc=0
 	shift 2
 
-	# shellcheck disable=SC2053 # it is a pattern
-	[[ $name == ${SUITE[pattern]} ]] || return 0
 	dir=${SUITE[folder]}/$name
 	rm -rf -- "$dir"
 	mkdir -p "$dir"
@@ -62,7 +110,7 @@ skip() {
 	return "$SKIPPED"
 }
 
-# report_result NAME RC SECONDS DIR: one at a time, as both lanes print.
+# report_result NAME RC SECONDS DIR: one at a time.
 report_result() {
 	local name=$1 rc=$2 comment="$3 s" dir=$4 verdict=ok last lock
 	local -i number
@@ -97,6 +145,7 @@ report_line() {
 summary() {
 	local -i passed failed skipped
 
+	await_tests
 	skipped=$(count_results '^ok .* # SKIP ')
 	passed=$(count_results '^ok ')-skipped
 	failed=$(count_results '^not ok ')
