@@ -5,11 +5,12 @@
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/apt-lib.sh
+. "$ROOT/scripts/apt-lib.sh"
 
 # The suites that carry new kernels. Their point releases change: a tested one may
 # not be there any more.
 SUITES=(trixie-backports forky sid)
-KEYRINGS=(/usr/share/keyrings/debian-archive-keyring.{pgp,gpg})
 
 usage() {
 	cat <<-END
@@ -49,93 +50,24 @@ no_package() {
 	die "$1; give a Linux $2 tree of your own with KERNEL_SRC= (for $TO) or KERNEL_SRC_OLD= (for $FROM)"
 }
 
-# apt_sites: where this machine gets Debian from, one a line.
-apt_sites() {
-	# shellcheck disable=SC2016
-	{
-		apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages' |
-			sed -n 's/^Debian //p'
-		# A machine that never ran "apt-get update" has no targets yet.
-		apt-get --print-uris update |
-			sed -n "s,^'\(.*\)/dists/.*/InRelease'.*,\1,p"
-	} 2>/dev/null | grep -v -e -security | awk '!seen[$0]++'
-}
-
-# private_apt TOOL ARGUMENTS...: apt with lists, cache and sources of its own.
-private_apt() {
-	local tool=$1 root=$CACHE/apt
-	shift
-
-	"$tool" -q -o Dir::Etc::SourceList="$root/sources.list" \
-		-o Dir::Etc::SourceParts=/dev/null \
-		-o Dir::State::Lists="$root/lists" \
-		-o Dir::Cache="$root/cache" \
-		-o APT::Sandbox::User=root \
-		-o APT::Get::AllowUnauthenticated=false \
-		-o Acquire::AllowInsecureRepositories=false \
-		-o Acquire::AllowWeakRepositories=false \
-		-o Acquire::Languages=none \
-		-o Acquire::Retries=3 \
-		"$@"
-}
-
-write_sources() {
-	local site=$1 keyring options='' suite
-
-	for keyring in "${KEYRINGS[@]}"; do
-		[[ -r $keyring ]] || continue
-		options="[signed-by=$keyring] "
-		break
-	done
-	mkdir -p "$CACHE"/apt/{lists,cache/archives}/partial
-	for suite in "${SUITES[@]}"; do
-		printf 'deb %s%s %s main\n' "$options" "$site" "$suite"
-	done >"$CACHE/apt/sources.list"
-}
-
 # choose PACKAGE: of the releases that the suites offer, the last one in
 # patches/tested, or else the newest; fails if there is none.
 choose() {
 	local offered tested
 
-	offered=$(private_apt apt-cache madison "$1" | awk '{ print $3 }' | sort -uV)
+	offered=$(offered_versions "$1")
 	tested=$(awk -v version="${1##*-}" '$1 == version { print $2 }' "$ROOT/patches/tested" |
 		grep -xF "$offered" | tail -n 1) || tested=''
 	tail -n 1 <<<"${tested:-$offered}" | grep .
 }
 
-# Apt refuses unsigned lists. Ask it once more whether it trusts the suites, and
-# compare the file with the signed index ourselves.
-check_signed() {
-	local package=$1 version=$2 deb=$3 trusted sum
+download_source() {
+	local package=$1 deb=$2 version
 
-	# shellcheck disable=SC2016
-	trusted=$(private_apt apt-get indextargets --format '$(TRUSTED)' | sort -u)
-	[[ $trusted == yes ]] || die "the package lists in $CACHE/apt are not signed by a key of this machine"
-	sum=$(private_apt apt-cache show "$package=$version" | awk '/^SHA256:/ { print $2; exit }')
-	sha256sum --check --quiet <<<"$sum  $deb" ||
-		die "$deb is not the file that the signed index names"
-}
-
-download() {
-	local package=$1 deb=$2 site version
-
-	for site in $(apt_sites); do
-		write_sources "$site"
-		# A suite may be missing on a mirror: the others will do.
-		private_apt apt-get update || true
-		version=$(choose "$package") && break
-	done
-	[[ ${version:-} ]] ||
+	use_apt apt '' "${SUITES[@]}"
+	version=$(find_version "$package" choose) ||
 		no_package "no suite of ${SUITES[*]} could be reached, has $package and is signed with a key of this machine" "${package##*-}"
-
-	rm -rf "$deb.tmp"
-	mkdir -p "$deb.tmp"
-	(cd "$deb.tmp" && private_apt apt-get download "$package=$version")
-	check_signed "$package" "$version" "$(echo "$deb.tmp"/*.deb)"
-	printf '%s\n' "$version" >"$deb.version"
-	mv "$deb.tmp"/*.deb "$deb"
-	rmdir "$deb.tmp"
+	download "$package" "$version" "$deb"
 }
 
 unpack() {
@@ -161,7 +93,7 @@ fetch() {
 	need_tools xz-utils:xz
 	need_space 3 "Linux $version"
 	if [[ ! -f $deb ]]; then
-		step "fetch $version" download "$package" "$deb"
+		step "fetch $version" download_source "$package" "$deb"
 	fi
 	release=$(<"$deb.version")
 	is_tested "${release%%-*}" ||
