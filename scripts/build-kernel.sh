@@ -7,8 +7,6 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 CONFIGS=${CONFIGS:-$ROOT/tests/configs}
-ARCH=${ARCH:-x86_64}
-CROSS_COMPILE=${CROSS_COMPILE:-}
 
 # The same source gives the same image, for each user and at any time.
 FLAGS=(
@@ -26,13 +24,14 @@ usage() {
 	Usage: ${0##*/} 7.2|7.3 CONFIG [TREE]
 
 	Prints the path of the kernel image. CONFIG is one of:
-	  base     the kernel of the tests: tinyconfig + base.config + pci-liveupdate.config
+	  base     the kernel of the tests: tinyconfig, base.config, \$ARCH.config,
+	           pci-liveupdate.config and pci-liveupdate-\$ARCH.config
 	  NAME     the same and tests/configs/NAME.config (debug, off, ...)
-	  stock    the stock kernel with tinyconfig + base.config only
+	  stock    the stock kernel with tinyconfig, base.config and \$ARCH.config only
 	TREE is a kernel tree to build instead of the one make-tree.sh makes.
 
-	ARCH= and CROSS_COMPILE= are the kernel's; tests/configs/\$ARCH.config is added
-	if it is there.
+	ARCH= and CROSS_COMPILE= are the kernel's (x86_64, or for arm64
+	aarch64-linux-gnu-).
 	END
 }
 
@@ -40,13 +39,13 @@ usage() {
 set_fragments() {
 	local file
 
-	fragments=(base.config)
-	[[ ! -f $CONFIGS/$ARCH.config ]] || fragments+=("$ARCH.config")
-	case $config in
-	stock) ;;
-	base) fragments+=(pci-liveupdate.config) ;;
-	*) fragments+=(pci-liveupdate.config "$config.config") ;;
-	esac
+	fragments=(base.config "$ARCH.config")
+	if [[ $config != stock ]]; then
+		fragments+=(pci-liveupdate.config)
+		file=pci-liveupdate-$ARCH.config
+		[[ ! -f $CONFIGS/$file ]] || fragments+=("$file")
+	fi
+	[[ $config == stock || $config == base ]] || fragments+=("$config.config")
 	for file in "${fragments[@]}"; do
 		[[ -f $CONFIGS/$file ]] ||
 			die "there is no configuration '$config': tests/configs/$file is missing"
@@ -70,13 +69,9 @@ set_compiler() {
 }
 
 need_build_tools() {
-	local -a tools=(gcc:gcc make:make flex:flex bison:bison bc:bc rsync:rsync cpio:cpio
-		perl:perl libc6-dev:stdio.h libelf-dev:gelf.h libssl-dev:openssl/ssl.h)
-
-	case $CROSS_COMPILE in
-	aarch64-linux-gnu-) tools+=("gcc-aarch64-linux-gnu:${CROSS_COMPILE}gcc") ;;
-	esac
-	need_tools "${tools[@]}"
+	need_tools gcc:gcc make:make flex:flex bison:bison bc:bc rsync:rsync cpio:cpio \
+		perl:perl libc6-dev:stdio.h libelf-dev:gelf.h libssl-dev:openssl/ssl.h
+	need_compiler
 }
 
 # config_key: the configuration must be made again when this changes.

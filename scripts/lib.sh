@@ -14,6 +14,10 @@ CACHE_TAG='Signature: 8a477f597d28d172789f06886806bc55'
 FROM=${FROM:-7.2}
 TO=${TO:-7.3}
 V=${V:-0}
+# The architecture of the kernels and of the guest, as the kernel's make names it.
+ARCH=${ARCH:-x86_64}
+[[ $ARCH != arm64 ]] || CROSS_COMPILE=${CROSS_COMPILE-aarch64-linux-gnu-}
+CROSS_COMPILE=${CROSS_COMPILE:-}
 # 0 leaves out the patches that nothing here needs.
 INDEPENDENT=${INDEPENDENT:-1}
 
@@ -71,7 +75,7 @@ repeat_command() {
 	local var line
 	local -a words=()
 
-	for var in PCI_LIVEUPDATE_CACHE FROM TO KERNEL_SRC KERNEL_SRC_OLD INDEPENDENT; do
+	for var in PCI_LIVEUPDATE_CACHE ARCH FROM TO KERNEL_SRC KERNEL_SRC_OLD INDEPENDENT; do
 		if [[ ${!var:-} && $(declare -p "$var") == declare\ -x* ]]; then
 			words+=("$var=${!var}")
 		fi
@@ -178,6 +182,8 @@ unlock() {
 have() {
 	if [[ $1 != *.h ]]; then
 		command -v "$1" >/dev/null
+	elif [[ $1 == /* ]]; then
+		[[ -e $1 ]]
 	elif command -v gcc >/dev/null; then
 		gcc -E -x c -o /dev/null - <<<"#include <$1>" 2>/dev/null
 	else
@@ -220,6 +226,23 @@ need_tools() {
 	for spec in "${what[@]}"; do
 		have "$spec" || die "$spec is still missing after: apt-get install ${packages[*]}"
 	done
+}
+
+# need_x86: for a script that builds or boots no other kernel.
+need_x86() {
+	[[ $ARCH == x86_64 ]] || die "this works with ARCH=x86_64 only"
+}
+
+# need_compiler: the one for $ARCH, with a C library for programs of the guest.
+need_compiler() {
+	case $CROSS_COMPILE in
+	'') need_tools gcc:gcc make:make libc6-dev:stdio.h ;;
+	aarch64-linux-gnu-)
+		need_tools make:make gcc-aarch64-linux-gnu:aarch64-linux-gnu-gcc \
+			libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/include/stdio.h
+		;;
+	*) need_tools make:make "gcc:${CROSS_COMPILE}gcc" ;;
+	esac
 }
 
 # need_space GIGABYTES WHAT
