@@ -98,7 +98,7 @@ check_version() {
 }
 
 second() {
-	local all edus nvmes vfs bystanders devices held before size freed
+	local all edus nvmes vfs bystanders devices held before size freed page early
 
 	all=$(below_bridges)
 	edus=$(edus_below_bridges)
@@ -157,8 +157,10 @@ second() {
 	check "there is no record any more" not grep -q '^# incoming' "$RECORD"
 	# The root, and of each segment the bitmap and the directory of buses, came back
 	# at boot.
+	page=$(page_size)
+	early=$((page + (page + (page > 8 ? page : 8)) * $(parameter segments 1)))
 	check "the memory of the record comes back ($freed of $size kB)" \
-		[ "$freed" -ge $((size - 4 - 12 * $(parameter segments 1))) ]
+		[ "$freed" -ge $((size - early)) ]
 
 	# The check above sees a reset.
 	for nvme in $nvmes; do

@@ -655,6 +655,11 @@ check_leaks() {
 		sed 's/^/data failed /' /tmp/leaks >&3
 }
 
+# page_size: in kB.
+page_size() {
+	awk '/^KernelPageSize/ { print $2; exit }' /proc/self/smaps
+}
+
 mem_total() {
 	awk '/^MemTotal/ { print $2 }' /proc/meminfo
 }

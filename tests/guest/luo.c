@@ -124,9 +124,25 @@ void *map(int fd, size_t size, int flags)
 	return at;
 }
 
-/* The first BAR of a function. */
+/* The physical address of the first BAR of a function. */
+static __u64 bar_start(const char *address)
+{
+	unsigned long long start;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", address);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%llx", &start) != 1)
+		err(1, "%s", path);
+	fclose(file);
+	return start;
+}
+
+/* The first BAR of a function, which need not begin with a page. */
 void *map_bar(const char *address, size_t size)
 {
+	size_t offset = bar_start(address) % sysconf(_SC_PAGESIZE);
 	char path[64];
 	void *at;
 	int fd;
@@ -135,22 +151,23 @@ void *map_bar(const char *address, size_t size)
 	fd = open_file(path);
 	at = map(fd, size, MAP_SHARED);
 	close(fd);
-	return at;
+	return at + offset;
 }
 
-/* The physical address of a page that stays where it is. */
+/* The physical address of a byte that stays where it is. */
 __u64 physical(const void *at)
 {
+	size_t page = sysconf(_SC_PAGESIZE);
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	__u64 entry;
 
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)at / PAGE *
+	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)at / page *
 			    sizeof(entry)) != sizeof(entry))
 		err(1, "/proc/self/pagemap");
 	close(fd);
 	if (!(entry >> 63))
 		errx(1, "the page is not in memory");
-	return (entry & ((1ULL << 55) - 1)) * PAGE;
+	return (entry & ((1ULL << 55) - 1)) * page + (uintptr_t)at % page;
 }
 
 /*

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 #include <stddef.h>
 
+/* The page of devices. The kernel may have larger ones. */
 #define PAGE	4096
 
 __u64 luo_call(int fd, unsigned long request, void *arg, const char *what);
