@@ -12,8 +12,11 @@ TO		?= 7.3
 # Kernel trees to use instead of downloading: for TO and for FROM.
 KERNEL_SRC	?=
 KERNEL_SRC_OLD	?=
-# The emulator. It is never asked for KVM, which may be there and not work.
-QEMU		?= qemu-system-x86_64
+# The architecture of kernels and guest: x86_64 or arm64.
+ARCH		?= x86_64
+# The emulator, if it is not qemu-system-x86_64 or qemu-system-aarch64. It is never asked
+# for KVM, which may be there and not work.
+QEMU		?=
 # Which tests to run, a shell pattern: make test TESTS='update-*'
 TESTS		?= *
 # make test: 1 runs those as well that are much like another one.
@@ -48,7 +51,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES VFS FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V EVERY COUNT KERNEL ORDER PLOTS
+export ARCH GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES VFS FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V EVERY COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -76,7 +79,8 @@ help:
 	@echo '  series-from-git  take the commits back into patches and overlay'
 	@echo '  clean      remove the builds; distclean: the downloads too'
 	@echo
-	@echo '  DEVICES=$(DEVICES) VFS=$(VFS) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything) QEMU=$(QEMU)'
+	@echo '  DEVICES=$(DEVICES) VFS=$(VFS) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything)'
+	@echo '  ARCH=$(ARCH) (or arm64, for run, test, touch, soak and shell) QEMU=$(QEMU)'
 	@echo '  KERNEL_SRC=, KERNEL_SRC_OLD=: kernel trees to use for TO and FROM'
 	@echo '  PCI_LIVEUPDATE_CACHE=$(CACHE)'
 

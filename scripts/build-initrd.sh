@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Pack busybox, kexec and the files given into an initrd.
+# Pack busybox, on x86 kexec, and the files given into an initrd.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,7 +15,8 @@ usage() {
 
 	Writes OUT, a compressed initrd with busybox, all its applets, kexec, and each
 	SOURCE at DESTINATION, such as tests/guest/init:/init:755. Programs bring the shared
-	libraries they need. Nothing is done if nothing changed.
+	libraries they need. Nothing is done if nothing changed. For an \$ARCH other than
+	x86_64, kexec must be one of the files, and programs must be static.
 	END
 }
 
@@ -41,8 +42,8 @@ add_libraries() {
 add_arguments() {
 	local spec source destination mode
 
-	add_file "$(command -v busybox)" /bin/busybox 755
-	add_file "$(command -v kexec)" /sbin/kexec 755
+	add_file "$("$ROOT/scripts/fetch-busybox.sh")" /bin/busybox 755
+	[[ $ARCH != x86_64 ]] || add_file "$(command -v kexec)" /sbin/kexec 755
 	for spec; do
 		IFS=: read -r source destination mode <<<"$spec"
 		add_file "$source" "$destination" "$mode"
@@ -67,6 +68,7 @@ directories() {
 cpio_list() {
 	local path applet
 
+	# The applets of this machine's busybox: that of the guest need not run here.
 	cat <<-END
 	dir /bin 0755 0 0
 	dir /dev 0755 0 0
@@ -115,7 +117,8 @@ main() {
 	[[ $# -ge 1 && $1 != -* ]] || { usage; [[ ${1:-} == -h || ${1:-} == --help ]]; exit; }
 	init "$@"
 	shift
-	need_tools busybox-static:busybox kexec-tools:kexec
+	need_tools busybox-static:busybox
+	[[ $ARCH != x86_64 ]] || need_tools kexec-tools:kexec
 	add_arguments "$@"
 	list=$(cpio_list)
 	key=$(initrd_key)

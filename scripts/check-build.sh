@@ -85,6 +85,7 @@ main() {
 
 	[[ ${1:-} != -* ]] || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
+	need_x86
 	(($#)) || set -- 7.2 7.3
 	need_tools sparse:sparse
 	for version; do

@@ -20,6 +20,7 @@ main() {
 
 	init "$@"
 	(($# == 0)) || { usage; exit; }
+	need_x86
 	need_tools qemu-system-x86:qemu-system-x86_64 python3:python3 gcc:gcc make:make flex:flex \
 		bison:bison bc:bc libelf-dev:gelf.h
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")

@@ -23,13 +23,14 @@ DEFAULT_VFS=32
 
 usage() {
 	cat <<-END
-	Usage: make run [DEVICES=64] [VFS=N] [CLIENT=stub] [FROM=7.2] [TO=7.3]
+	Usage: make run [DEVICES=64] [VFS=N] [CLIENT=stub] [FROM=7.2] [TO=7.3] [ARCH=x86_64]
 
 	  DEVICES  how many functions to preserve, 1 to $VM_MAX_DEVICES
 	  VFS      how many VFs to preserve as well, 0 to $VM_MAX_VFS, by default half of $DEFAULT_VFS
 	  CLIENT   the driver of the functions: stub, or vfio for vfio-pci
 	  FROM     the kernel that is running: 7.2 or 7.3
 	  TO       the kernel that takes over: 7.2 or 7.3
+	  ARCH     the machine: x86_64, or arm64 with 4 KiB pages
 	END
 }
 
@@ -53,6 +54,7 @@ main() {
 	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
 	dir=$CACHE/run/$FROM-$TO-$DEVICES${VFS:+-$VFS}
 	[[ $CLIENT == stub ]] || dir+=-$CLIENT
+	[[ $ARCH == x86_64 ]] || dir+=-$ARCH
 	lock "run-${dir##*/}"
 
 	mapfile -t devices < <(vm_hierarchy "$DEVICES"; vm_nvme_pfs "$vfs")

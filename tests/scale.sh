@@ -135,6 +135,7 @@ main() {
 
 	[[ ${1:-} != -* ]] || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
+	need_x86
 	check_numbers
 	need_qemu
 	need_tools python3:python3

@@ -19,12 +19,10 @@ main() {
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$FROM" base)
 	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
 	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
-	mapfile -t devices < <(vm_hierarchy "${DEVICES:-64}")
+	mapfile -t devices < <(vm_machine mon:stdio null; vm_hierarchy "${DEVICES:-64}")
 	info "Ctrl-A X ends the machine"
-	exec "$QEMU" -machine q35 -accel tcg -cpu max -smp 2 -m 1G \
-		-nographic -nodefaults -no-reboot -serial mon:stdio -serial null \
-		-kernel "$kernel" -initrd "$initrd" "${devices[@]}" \
-		-append "console=ttyS0 panic=-1 retain_initrd liveupdate=on scenario=shell"
+	exec "$QEMU" -nographic -kernel "$kernel" -initrd "$initrd" "${devices[@]}" \
+		-append "$(vm_line) liveupdate=on scenario=shell"
 }
 
 main "$@"

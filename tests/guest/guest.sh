@@ -15,14 +15,17 @@ PCI=/sys/bus/pci
 RECORD=/sys/kernel/debug/pci_liveupdate
 
 start() {
+	local side
+
 	export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 	mount -t proc proc /proc
 	mount -t sysfs sysfs /sys
 	mount -t devtmpfs devtmpfs /dev
 	mount -t debugfs debugfs /sys/kernel/debug
 	mount -t tmpfs tmpfs /tmp
-	stty -F /dev/ttyS1 raw -echo 2>/dev/null
-	exec 3>/dev/ttyS1
+	side=/dev/$(parameter side)
+	stty -F "$side" raw -echo 2>/dev/null
+	exec 3>"$side"
 	[ ! -d /lib/modules ] || depmod
 }
 
@@ -361,6 +364,8 @@ nvme_ready() {
 
 # nvme_start ADDRESS: bring a controller up. The BIOS may have done it before.
 nvme_start() {
+	local side
+
 	local queue
 
 	queue=$(nvme_queue "$1")

@@ -298,6 +298,7 @@ main() {
 
 	[[ ${1:-} != -* ]] || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
+	need_x86
 	(($#)) || set -- index kunit
 	need_qemu
 	need_tools python3:python3 gcc:gcc make:make libc6-dev:stdio.h liburcu-dev:urcu.h

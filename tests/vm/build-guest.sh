@@ -17,33 +17,40 @@ usage() {
 
 # build_tool UAPI
 build_tool() {
-	kmake -s -C "$ROOT/tools/pci-liveupdate" O="$HOST_BUILD/tool" UAPI="$1"
+	kmake -s -C "$ROOT/tools/pci-liveupdate" O="$build/tool" UAPI="$1" \
+		CROSS_COMPILE="$CROSS_COMPILE"
 }
 
 build_programs() {
-	mkdir -p "$HOST_BUILD/guest"
-	kmake -s -C "$HOST_BUILD/guest" -f "$ROOT/tests/guest/Makefile" KERNEL_TREE="$1"
+	mkdir -p "$build/guest"
+	kmake -s -C "$build/guest" -f "$ROOT/tests/guest/Makefile" KERNEL_TREE="$1" \
+		CROSS_COMPILE="$CROSS_COMPILE"
 }
 
 main() {
-	local next=${1:-} tree initrd program scenario name
+	local next=${1:-} tree build initrd program scenario name
 	local -a files
 
 	[[ $next && $next != -* ]] || { usage; [[ $next ]]; exit; }
 	init "$@"
+	build=$HOST_BUILD
+	[[ $ARCH == x86_64 ]] || build+=-$ARCH
+	need_compiler
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
 	step "tool" build_tool "$tree/include/uapi"
 	step "programs of the guest" build_programs "$tree"
 
 	# One initrd for each set of arguments: the path of an image names its build.
 	initrd=$CACHE/initrd/$(printf '%s' "$*" | sha256sum | cut -c 1-12).gz
-	files=("$next:/boot/next:644" "$HOST_BUILD/tool/pci-liveupdate:/bin/pci-liveupdate:755"
+	files=("$next:/boot/next:644" "$build/tool/pci-liveupdate:/bin/pci-liveupdate:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644"
 		"$ROOT/tests/guest/igb.sh:/lib/igb.sh:644")
 	for program in edu-dma luo-file nvme-vf record-damage vfio-damage vfio-user vfio-with; do
-		files+=("$HOST_BUILD/guest/$program:/bin/$program:755")
+		files+=("$build/guest/$program:/bin/$program:755")
 	done
+	# build-initrd.sh adds kexec-tools on x86.
+	[[ $ARCH == x86_64 ]] || files+=("$build/guest/kexec:/sbin/kexec:755")
 	for scenario in "$ROOT"/tests/cases/*.guest.sh; do
 		name=${scenario##*/}
 		files+=("$scenario:/scenarios/${name%.guest.sh}.sh:644")

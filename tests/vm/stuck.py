@@ -47,7 +47,7 @@ def processors(state: str) -> list[list[int]]:
     """Return the instruction pointer and the words of the stack of each processor."""
     found: list[list[int]] = []
     for line in state.splitlines():
-        if match := re.match(r"RIP=([0-9a-f]{16}) ", line):
+        if match := re.match(r"(?:RIP| PC)=([0-9a-f]{16}) ", line):
             found.append([int(match[1], 16)])
         elif found and re.match(r"[0-9a-f]{16}: ", line):
             found[-1] += [int(word, 16) for word in re.findall(r"0x([0-9a-f]+)", line)]

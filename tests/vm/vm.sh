@@ -3,7 +3,12 @@
 #
 # Run a virtual machine to its end. To be sourced after scripts/lib.sh.
 
-QEMU=${QEMU:-qemu-system-x86_64}
+# The emulator of each architecture, and the package that has it.
+declare -A VM_QEMU=([x86_64]=qemu-system-x86_64 [arm64]=qemu-system-aarch64)
+declare -A VM_PACKAGE=([x86_64]=qemu-system-x86 [arm64]=qemu-system-arm)
+
+[[ ${VM_QEMU[$ARCH]+set} ]] || die "ARCH=$ARCH is not one of: x86_64, arm64"
+QEMU=${QEMU:-${VM_QEMU[$ARCH]}}
 
 # These tests were written with QEMU 7.2. Versions before 6.2 were not tried.
 QEMU_MIN=6.2
@@ -11,10 +16,46 @@ QEMU_MIN=6.2
 need_qemu() {
 	local version
 
-	need_tools qemu-system-x86:"$QEMU"
+	need_tools "${VM_PACKAGE[$ARCH]}:$QEMU"
 	version=$("$QEMU" --version | sed -n '1s/.*version \([0-9]*\.[0-9]*\).*/\1/p')
 	[[ $(printf '%s\n' "$QEMU_MIN" "$version" | sort -V | head -n 1) == "$QEMU_MIN" ]] ||
 		die "$QEMU is version $version, and $QEMU_MIN or newer is needed; set QEMU= to a newer one"
+}
+
+# vm_machine CONSOLE SIDE: the options of QEMU, one a line, for a machine whose kernel's
+# console is the serial port CONSOLE, and whose second port is the character device
+# SIDE. TCG always: a /dev/kvm that is there may still not run a guest.
+vm_machine() {
+	printf '%s\n' -accel tcg -smp 2 -m 1G -nodefaults -no-reboot -serial "$1" \
+		-chardev "$2,id=side"
+	case $ARCH in
+	x86_64) printf '%s\n' -machine q35 -cpu max -serial chardev:side ;;
+	# The machine has one UART. With "max" QEMU would spend its time on pointer
+	# authentication.
+	arm64)
+		printf '%s\n' -machine virt,gic-version=3 -cpu cortex-a57 \
+			-device pci-serial,chardev=side,bus=pcie.0,addr=1f.0
+		;;
+	esac
+}
+
+# vm_line: words that each kernel's command line has.
+vm_line() {
+	local -a words=(panic=-1 retain_initrd)
+
+	case $ARCH in
+	# A busy host delays the ticks that the timer check of a booting kernel waits for.
+	# TSCs of a TCG guest agree. If the watchdog of the clock source checks them
+	# during the boot, it may wait for ever, with interrupts off:
+	# __watchdog_check_cpu_skew() takes the time from jiffies, and the other processor
+	# is in stop_machine().
+	x86_64) words+=(console=ttyS0 side=ttyS1 no_timer_check tsc=reliable) ;;
+	arm64) words+=(console=ttyAMA0 side=ttyS0) ;;
+	esac
+	# A busy host stops processors for longer than RCU allows while QEMU makes a
+	# hundred VFs. A guest that really hangs ends with its time, see vm_explain().
+	words+=(rcupdate.rcu_cpu_stall_timeout=100)
+	printf '%s' "${words[*]}"
 }
 
 # time_lines DIR: put the host's clock in front of each line, and pass the command
@@ -57,7 +98,7 @@ vm_watch() {
 		ask_monitor "cpu $processor"
 		registers=$(ask_monitor "info registers")
 		printf '%s\n' "$registers"
-		[[ ! $registers =~ RSP=([0-9a-f]+) ]] || ask_monitor "x/160gx 0x${BASH_REMATCH[1]}"
+		[[ ! $registers =~ SP=([0-9a-f]+) ]] || ask_monitor "x/160gx 0x${BASH_REMATCH[1]}"
 	done >"$dir/stuck"
 }
 
@@ -86,6 +127,7 @@ vm_explain() {
 # overrides the ones here, such as -m.
 vm_boot() {
 	local dir=$1 kernel=$2 next=$3 initrd=$4 seconds=$5 line=$6 watch status=0
+	local -a options
 	shift 6
 
 	mkdir -p "$dir"
@@ -93,21 +135,12 @@ vm_boot() {
 	mkfifo -- "$dir/monitor.in" "$dir/monitor.out"
 	vm_watch "$dir" "$seconds" &
 	watch=$!
-	# TCG always: a /dev/kvm that is there may still not run a guest. A busy host
-	# delays the ticks that the timer check of a booting kernel waits for, and stops
-	# processors for longer than RCU allows while QEMU makes a hundred VFs. A guest that
-	# really hangs ends with its time, see vm_explain().
-	# TSCs of a TCG guest agree. If the watchdog of the clock source checks them during
-	# the boot, it may wait for ever, with interrupts off: __watchdog_check_cpu_skew()
-	# takes the time from jiffies, and the other processor is in stop_machine().
+	mapfile -t options < <(vm_machine "file:$dir/console" stdio)
 	timeout --kill-after=5 $((seconds + 10)) \
-		"$QEMU" -machine q35 -accel tcg -cpu max \
-		-smp 2 -m 1G -display none -nodefaults \
+		"$QEMU" "${options[@]}" -display none \
 		-chardev "pipe,id=monitor,path=${dir//,/,,}/monitor" \
 		-mon chardev=monitor,mode=readline \
-		-no-reboot -kernel "$kernel" ${initrd:+-initrd "$initrd"} \
-		-append "console=ttyS0 panic=-1 no_timer_check retain_initrd tsc=reliable rcupdate.rcu_cpu_stall_timeout=100 $line" \
-		-serial file:"$dir/console" -serial stdio \
+		-kernel "$kernel" ${initrd:+-initrd "$initrd"} -append "$(vm_line) $line" \
 		"$@" 2>"$dir/qemu" </dev/null | time_lines "$dir" >"$dir/side" ||
 		status=$?
 	kill "$watch" 2>/dev/null || true
