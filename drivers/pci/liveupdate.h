@@ -260,6 +260,8 @@ bool pci_liveupdate_answers_as(struct pci_dev *dev,
 			       const struct pci_function_ser *entry);
 bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
 				       const struct pci_function_ser *entry);
+void pci_liveupdate_abandon_all(struct pci_liveupdate_index *index);
+void pci_liveupdate_announce_abandoned(void);
 void pci_liveupdate_clear_outgoing(struct pci_liveupdate_index *index);
 void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag);
 void pci_liveupdate_release_to_drivers(struct pci_dev *dev);

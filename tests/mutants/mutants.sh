@@ -193,7 +193,7 @@ lane_kunit() {
 try_kunit() {
 	local dir=$CACHE/build/mutants/kunit lane kernel
 
-	start "${EVERY:-$KUNIT_EVERY}" guard hooks luo sriov ''
+	start "${EVERY:-$KUNIT_EVERY}" abandon guard hooks luo sriov ''
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$VERSION" base)
 	step "kernel with mutants" build_kernel "${kernel%/arch/*}"
 	run_kernels 'speed>slow'
