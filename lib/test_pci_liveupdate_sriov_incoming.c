@@ -591,6 +591,108 @@ static void abandon_pf(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
 }
 
+/* Requests of user space */
+
+static int user_abandon(struct api_test *t, enum model_fn fn)
+{
+	return pci_liveupdate_abandon(api_key(t, fn));
+}
+
+/* A PF cannot be abandoned before its VFs, with an owner or without. */
+static void user_abandon_vfs(struct kunit *test)
+{
+	const struct sriov_layout *layout = test->param_value;
+	unsigned long set = sriov_set(layout, ALL_SRIOV_FNS);
+	struct api_test *t = test->priv;
+
+	sriov_begin_layout(test, layout);
+	sriov_preserve(test, set);
+	api_live_update(test);
+	sriov_scan(test);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
+	api_expect_logged(test, " preserved VFs:");
+	api_expect_logged(test, " is a preserved VF");
+	for (enum model_fn fn = VF_S0; fn <= VF_T2; fn++) {
+		if (!(set & BIT(fn)))
+			continue;
+		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, set);
+		KUNIT_EXPECT_EQ(test, user_abandon(t, fn), 0);
+		KUNIT_EXPECT_FALSE(test, sriov_is_master(t, fn));
+		KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
+		set &= ~BIT(fn);
+	}
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, set);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), 0);
+	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, PF_S));
+	set &= ~BIT(PF_S);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, set);
+}
+
+/* A PF without an owner goes with its last VF, found or not. */
+static void user_abandon_implied(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	sriov_live_update(test, BIT(VF_S0) | BIT(VF_S1));
+	sriov_scan(test);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S0), 0);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
+	api_remove_dev(t, VF_S1);
+	/* pci_iov_remove_virtfn() drops this only with the VF */
+	pci_dev_put(t->devs[PF_S]);
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S1), 0);
+	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, VF_S1));
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -ENOENT);
+}
+
+/* The PF was reset, so neither it nor a VF is found, or it was removed. */
+static void user_abandon_absent(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	for (int removed = 0; removed < 2; removed++) {
+		model_init(&t->model, DOMAIN);
+		sriov_live_update(test, BIT(VF_S0) | BIT(VF_S1) | BIT(PF_T));
+		if (!removed)
+			sriov_cap(t, PF_S)[PCI_SRIOV_CTRL] = 0;
+		sriov_scan(test);
+		if (removed)
+			api_remove_dev(t, PF_S);
+		KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
+		KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S1), 0);
+		KUNIT_EXPECT_TRUE(test, api_contains(t, t->in.obj, PF_S));
+		KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S0), 0);
+		KUNIT_EXPECT_FALSE(test, api_contains(t, t->in.obj, PF_S));
+		KUNIT_EXPECT_EQ(test, user_abandon(t, PF_T), 0);
+		api_expect_exactly(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
+		api_remove_host(test);
+		api_finish_flb(test);
+	}
+}
+
+/* A PF of the next kernel that has no owner, and one that gets an owner. */
+static void user_abandon_outgoing(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	sriov_begin(test);
+	sriov_preserve(test, BIT(VF_S0) | BIT(VF_S1));
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S0), 0);
+	sriov_expect(test, t->out.obj, PCI_DEV_LIVEUPDATE_OUTGOING, BIT(VF_S1));
+	sriov_preserve(test, BIT(PF_S));
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S1), 0);
+	sriov_expect(test, t->out.obj, PCI_DEV_LIVEUPDATE_OUTGOING, BIT(PF_S));
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), 0);
+	sriov_expect(test, t->out.obj, PCI_DEV_LIVEUPDATE_OUTGOING, 0);
+	for (enum model_fn fn = PF_S; fn <= VF_S2; fn++)
+		KUNIT_EXPECT_EQ(test, sriov_is_master(t, fn), fn != PF_T);
+}
+
 /* The number of VFs */
 
 static void store_refused_incoming(struct kunit *test)
@@ -848,6 +950,10 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_PARAM(finish_any_order_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(abandon_vfs),
 	KUNIT_CASE_SLOW(abandon_pf),
+	KUNIT_CASE_PARAM(user_abandon_vfs, layout_gen_params),
+	KUNIT_CASE_SLOW(user_abandon_implied),
+	KUNIT_CASE_SLOW(user_abandon_absent),
+	KUNIT_CASE_SLOW(user_abandon_outgoing),
 	KUNIT_CASE_SLOW(store_refused_incoming),
 	KUNIT_CASE_SLOW(disable_both_sides),
 	KUNIT_CASE_SLOW(disable_owned),

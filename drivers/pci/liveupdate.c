@@ -67,6 +67,8 @@
  * - The last file is finished, but some functions are not: print a warning, send a
  *   uevent, and clear bus mastering of each function without a driver before the
  *   target memory of its DMA can be reused.
+ * - User space gives up a function of either side by writing its address to
+ *   /sys/bus/pci/liveupdate_abandon, see drivers/pci/liveupdate_abandon.c.
  * - A function is removed while it is preserved for the next kernel: print a
  *   warning and drop the function, so that the next kernel does not look for it.
  * - A function is removed while it is preserved by the previous kernel: drop it if
@@ -124,13 +126,6 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/pci_liveupdate.h>
 
-/* Number of functions that a list in the log names. */
-#define LOG_LIMIT	16
-
-/* Start time for a tracepoint, 0 if it is disabled. */
-#define trace_start(event)						\
-	(trace_pci_liveupdate_##event##_enabled() ? sched_clock() : 0)
-
 /* See drivers/pci/liveupdate.h for the data that it protects. */
 DEFINE_MUTEX(pci_liveupdate_lock);
 struct pci_liveupdate_index *pci_liveupdate_outgoing;
@@ -152,7 +147,7 @@ bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag)
 	return test_bit(flag, &dev->priv_flags);
 }
 
-/* Log up to LOG_LIMIT functions in [start, end). */
+/* Log up to PCI_LIVEUPDATE_LOG_LIMIT functions in [start, end). */
 static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
 				      pci_ser_key_t start, pci_ser_key_t end,
 				      const char *text, bool absent)
@@ -162,17 +157,15 @@ static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
 
 	for (pci_ser_key_t key = start;
 	     pci_liveupdate_index_next(index, &key) && key < end; key++) {
-		u16 bdf = PCI_SER_KEY_BDF(key);
-
 		if (absent && pci_liveupdate_index_find(index, key, &slot) &&
 		    pci_liveupdate_index_marked(&slot))
 			continue;
-		if (n++ == LOG_LIMIT) {
+		if (n++ == PCI_LIVEUPDATE_LOG_LIMIT) {
 			pr_warn("and more, see /sys/kernel/debug/pci_liveupdate\n");
 			break;
 		}
-		pr_warn("%04x:%02x:%02x.%d %s\n", PCI_SER_KEY_DOMAIN(key),
-			PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf), text);
+		pr_warn(PCI_LIVEUPDATE_KEY_FMT " %s\n",
+			PCI_LIVEUPDATE_KEY_ARGS(key), text);
 	}
 }
 
@@ -420,28 +413,48 @@ static void pci_liveupdate_remove_dev(struct pci_liveupdate_index *index,
 	if (pci_liveupdate_index_find(index, pci_liveupdate_key(dev), &slot)) {
 		pci_liveupdate_index_remove(index, &slot);
 		if (dev->is_virtfn)
-			pci_liveupdate_count_vf(dev, flag, -1);
+			pci_liveupdate_count_vf(pci_physfn(dev), flag, -1);
 	}
 	pci_liveupdate_clear_flag(dev, flag);
 }
 
-/*
- * Drop @dev, and the PF and bridges above it with nothing else below. Walk buses:
- * ->subordinate is NULL during removal.
+/**
+ * pci_liveupdate_drop_above - Drop devices with nothing else below.
+ * @index: The index of one side.
+ * @dev: The PF of a VF that was dropped, the bridge above another device, or NULL.
+ * @bus: The bus of the device that was dropped.
+ * @flag: PCI_DEV_LIVEUPDATE_OUTGOING or PCI_DEV_LIVEUPDATE_INCOMING, for that side.
+ *
+ * Walks buses: ->subordinate is NULL during removal.
+ *
+ * Context: Process context. The caller holds pci_liveupdate_lock.
  */
-static void pci_liveupdate_drop_dev(struct pci_liveupdate_index *index,
-				    struct pci_dev *dev, int flag)
+void pci_liveupdate_drop_above(struct pci_liveupdate_index *index,
+			       struct pci_dev *dev, struct pci_bus *bus, int flag)
 {
-	struct pci_bus *bus;
-
 	lockdep_assert_held(&pci_liveupdate_lock);
 
-	do {
+	while (dev && pci_liveupdate_has_flag(dev, flag) &&
+	       !pci_liveupdate_is_needed(index, dev, flag, bus)) {
 		pci_liveupdate_remove_dev(index, dev, flag);
 		bus = dev->bus;
 		dev = pci_liveupdate_above(dev);
-	} while (dev && pci_liveupdate_has_flag(dev, flag) &&
-		 !pci_liveupdate_is_needed(index, dev, flag, bus));
+	}
+}
+
+/**
+ * pci_liveupdate_drop_dev - Drop a device, and devices above with nothing else below.
+ * @index: The index of one side.
+ * @dev: A device that is preserved on that side.
+ * @flag: PCI_DEV_LIVEUPDATE_OUTGOING or PCI_DEV_LIVEUPDATE_INCOMING, for that side.
+ *
+ * Context: Process context. The caller holds pci_liveupdate_lock.
+ */
+void pci_liveupdate_drop_dev(struct pci_liveupdate_index *index,
+			     struct pci_dev *dev, int flag)
+{
+	pci_liveupdate_remove_dev(index, dev, flag);
+	pci_liveupdate_drop_above(index, pci_liveupdate_above(dev), dev->bus, flag);
 }
 
 /* The owner of @dev gives it up. A PF stays for its VFs. */
@@ -485,7 +498,8 @@ static int pci_liveupdate_add_dev(struct pci_dev *dev, bool implied)
 	pci_liveupdate_guard_init(dev);
 	set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &dev->priv_flags);
 	if (dev->is_virtfn)
-		pci_liveupdate_count_vf(dev, PCI_DEV_LIVEUPDATE_OUTGOING, 1);
+		pci_liveupdate_count_vf(pci_physfn(dev),
+					PCI_DEV_LIVEUPDATE_OUTGOING, 1);
 	return 0;
 }
 
@@ -677,6 +691,26 @@ void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev)
 	trace_pci_liveupdate_unpreserve(dev, err, start);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_unpreserve);
+
+/**
+ * pci_liveupdate_outgoing_is_preserved - Check if the next kernel gets a function.
+ * @dev: A function preserved by pci_liveupdate_outgoing_preserve().
+ *
+ * User space may abandon a function that is in a session. The .freeze() callback of a
+ * LUO file handler then leaves @dev alone and returns 0, or else the session would
+ * prevent the kexec.
+ *
+ * Context: Process context. May sleep.
+ * Return: true until @dev is unpreserved, abandoned or removed.
+ */
+bool pci_liveupdate_outgoing_is_preserved(struct pci_dev *dev)
+{
+	guard(mutex)(&pci_liveupdate_lock);
+
+	return pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING) &&
+	       pci_liveupdate_is_owned(pci_liveupdate_outgoing, dev);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_is_preserved);
 
 /**
  * pci_liveupdate_clear_outgoing - Drop all functions for the next kernel.
@@ -905,6 +939,30 @@ bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
 	return test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_is_preserved);
+
+/**
+ * pci_liveupdate_incoming_is_recorded - Check if a function is in the record.
+ * @domain: Segment number.
+ * @bdf: bus << 8 | devfn.
+ *
+ * The .can_finish() callback of a LUO file handler returns true if this is false: user
+ * space has abandoned the function, or it was unplugged.
+ *
+ * Context: Process context. May sleep.
+ * Return: true if the previous kernel preserved the function, found or not, and it is
+ *         neither finished nor abandoned.
+ */
+bool pci_liveupdate_incoming_is_recorded(u32 domain, u16 bdf)
+{
+	struct pci_liveupdate_slot slot;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	return pci_liveupdate_incoming &&
+	       pci_liveupdate_index_find(pci_liveupdate_incoming,
+					 PCI_SER_KEY(domain, bdf), &slot);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_is_recorded);
 
 /**
  * pci_liveupdate_incoming_hold - Refuse writes of the driver to a preserved function.

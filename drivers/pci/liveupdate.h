@@ -242,6 +242,20 @@ static inline bool pci_liveupdate_find_vf_ext_cap(struct pci_dev *vf, int cap,
  */
 extern struct mutex pci_liveupdate_lock;
 
+/* Number of functions that a list in the log names. */
+#define PCI_LIVEUPDATE_LOG_LIMIT	16
+
+/* The address of a function, from its pci_ser_key_t. */
+#define PCI_LIVEUPDATE_KEY_FMT		"%04x:%02x:%02x.%d"
+#define PCI_LIVEUPDATE_KEY_ARGS(key)	PCI_SER_KEY_DOMAIN(key),		\
+					PCI_BUS_NUM(PCI_SER_KEY_BDF(key)),	\
+					PCI_SLOT(PCI_SER_KEY_BDF(key)),		\
+					PCI_FUNC(PCI_SER_KEY_BDF(key))
+
+/* Start time for a tracepoint, 0 if it is disabled. */
+#define trace_start(event)						\
+	(trace_pci_liveupdate_##event##_enabled() ? sched_clock() : 0)
+
 /* Functions preserved for the next kernel, NULL if LUO preserves no file of theirs */
 extern struct pci_liveupdate_index *pci_liveupdate_outgoing;
 
@@ -260,9 +274,14 @@ bool pci_liveupdate_answers_as(struct pci_dev *dev,
 			       const struct pci_function_ser *entry);
 bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
 				       const struct pci_function_ser *entry);
+int pci_liveupdate_abandon(pci_ser_key_t key);
 void pci_liveupdate_abandon_all(struct pci_liveupdate_index *index);
 void pci_liveupdate_announce_abandoned(void);
 void pci_liveupdate_clear_outgoing(struct pci_liveupdate_index *index);
+void pci_liveupdate_drop_above(struct pci_liveupdate_index *index,
+			       struct pci_dev *dev, struct pci_bus *bus, int flag);
+void pci_liveupdate_drop_dev(struct pci_liveupdate_index *index,
+			     struct pci_dev *dev, int flag);
 void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag);
 void pci_liveupdate_release_to_drivers(struct pci_dev *dev);
 void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state);
@@ -281,7 +300,7 @@ void pci_liveupdate_correct_state(struct pci_dev *dev);
 
 #ifdef CONFIG_PCI_IOV
 u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag);
-void pci_liveupdate_count_vf(struct pci_dev *vf, int flag, int n);
+void pci_liveupdate_count_vf(struct pci_dev *pf, int flag, int n);
 void pci_liveupdate_reset_vfs(struct pci_dev *dev, int flag);
 struct pci_sriov_ser pci_liveupdate_describe_sriov(struct pci_dev *pf);
 int pci_liveupdate_check_pf(struct pci_dev *dev);
@@ -293,7 +312,7 @@ static inline u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag)
 	return 0;
 }
 
-static inline void pci_liveupdate_count_vf(struct pci_dev *vf, int flag, int n) { }
+static inline void pci_liveupdate_count_vf(struct pci_dev *pf, int flag, int n) { }
 static inline void pci_liveupdate_reset_vfs(struct pci_dev *dev, int flag) { }
 
 static inline struct pci_sriov_ser
@@ -320,8 +339,10 @@ static inline bool pci_liveupdate_has_sriov(struct pci_dev *pf,
 #endif
 
 #if IS_ENABLED(CONFIG_KUNIT)
+struct bus_attribute;
 struct notifier_block;
 
+extern struct bus_attribute bus_attr_liveupdate_abandon;
 extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 extern const struct liveupdate_flb_ops pci_liveupdate_foreign_ops;
 extern struct notifier_block pci_liveupdate_pm_nb;

@@ -6,18 +6,27 @@
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
 #define dev_fmt(fmt) "liveupdate: " fmt
 
+#include <kunit/visibility.h>
+#include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/device/bus.h>
 #include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/init.h>
+#include <linux/kexec.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/kobject.h>
+#include <linux/liveupdate.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/sprintf.h>
 #include <linux/workqueue.h>
+#include <trace/events/pci_liveupdate.h>
 
 #include "pci.h"
 #include "liveupdate_index.h"
@@ -80,9 +89,8 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 
 	bus = pci_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
 	if (!bus) {
-		pr_err("%04x:%02x:%02x.%d cannot be reached, and may still do DMA: its bridge was removed\n",
-		       PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf), PCI_SLOT(bdf),
-		       PCI_FUNC(bdf));
+		pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be reached, and may still do DMA: its bridge was removed\n",
+		       PCI_LIVEUPDATE_KEY_ARGS(key));
 		return;
 	}
 
@@ -186,3 +194,344 @@ static int __init pci_liveupdate_bus_init(void)
 	return bus_register_notifier(&pci_bus_type, &pci_liveupdate_bus_nb);
 }
 arch_initcall(pci_liveupdate_bus_init);
+
+/* Requests of user space */
+
+/* Get the SR-IOV state of a PF, or NULL if the function has none. */
+static const struct pci_sriov_ser *
+abandon_sriov(struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	const struct pci_function_ser *entry;
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	if (!pci_liveupdate_index_find(index, key, &slot))
+		return NULL;
+
+	entry = pci_liveupdate_index_entry(index, &slot, &damage);
+	if (IS_ERR(entry) || !(entry->flags & PCI_SER_PF))
+		return NULL;
+
+	sriov = pci_liveupdate_index_sriov(index, &slot, &damage);
+	return IS_ERR(sriov) ? NULL : sriov;
+}
+
+static pci_ser_key_t abandon_vf_key(pci_ser_key_t pf,
+				    const struct pci_sriov_ser *sriov, u32 id)
+{
+	return pf + sriov->offset + id * sriov->stride;
+}
+
+/* A PF goes on for its preserved VFs: name them. */
+static int abandon_check_vfs(struct pci_liveupdate_index *index, pci_ser_key_t pf)
+{
+	const struct pci_sriov_ser *sriov = abandon_sriov(index, pf);
+	struct pci_liveupdate_slot slot;
+	unsigned int n = 0;
+	u32 nr_vfs;
+
+	nr_vfs = sriov ? pci_liveupdate_index_count_vfs(index, pf, sriov) : 0;
+	if (!nr_vfs)
+		return 0;
+
+	pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be abandoned before its %u preserved VFs:\n",
+	       PCI_LIVEUPDATE_KEY_ARGS(pf), nr_vfs);
+	for (u32 i = 0; i < sriov->num_vfs && n < PCI_LIVEUPDATE_LOG_LIMIT; i++) {
+		pci_ser_key_t vf = abandon_vf_key(pf, sriov, i);
+
+		if (!pci_liveupdate_index_find(index, vf, &slot))
+			continue;
+		pr_err(PCI_LIVEUPDATE_KEY_FMT " is a preserved VF\n",
+		       PCI_LIVEUPDATE_KEY_ARGS(vf));
+		n++;
+	}
+
+	return -EBUSY;
+}
+
+static int abandon_check(struct pci_liveupdate_index *index,
+			 const struct pci_liveupdate_slot *slot, pci_ser_key_t key,
+			 struct pci_dev *dev)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	bool bridge;
+
+	/* A damaged entry does not tell */
+	entry = pci_liveupdate_index_entry(index, slot, &damage);
+	bridge = IS_ERR(entry) ? dev && !pci_liveupdate_is_function(dev) :
+				 entry->hdr_type != PCI_HEADER_TYPE_NORMAL;
+	if (!bridge)
+		return abandon_check_vfs(index, key);
+
+	pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be abandoned: a bridge goes with the last function below it\n",
+	       PCI_LIVEUPDATE_KEY_ARGS(key));
+	return -EINVAL;
+}
+
+/* Find the PF in the record whose routing IDs of VFs include that of @vf. */
+static bool abandon_find_pf(struct pci_liveupdate_index *index, pci_ser_key_t vf,
+			    pci_ser_key_t *pf)
+{
+	*pf = PCI_SER_KEY(PCI_SER_KEY_DOMAIN(vf), 0);
+	for (; pci_liveupdate_index_next(index, pf) && *pf < vf; ++*pf) {
+		const struct pci_sriov_ser *sriov = abandon_sriov(index, *pf);
+
+		for (u32 i = 0; sriov && i < sriov->num_vfs; i++) {
+			if (abandon_vf_key(*pf, sriov, i) == vf)
+				return true;
+		}
+	}
+
+	return false;
+}
+
+/* Find the last bridge above a bus whose bridge has no struct pci_dev. */
+static bool abandon_find_bridge(struct pci_liveupdate_index *index, u32 domain,
+				u8 bus, struct pci_liveupdate_slot *bridge)
+{
+	pci_ser_key_t key = PCI_SER_KEY(domain, 0);
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+	int last = -1;
+
+	for (; pci_liveupdate_index_next(index, &key); key++) {
+		if (PCI_SER_KEY_DOMAIN(key) != domain ||
+		    !pci_liveupdate_index_find(index, key, &slot))
+			break;
+		entry = pci_liveupdate_index_entry(index, &slot, &damage);
+		if (IS_ERR(entry) || entry->hdr_type != PCI_HEADER_TYPE_BRIDGE ||
+		    bus < entry->secondary || bus > entry->subordinate ||
+		    entry->secondary <= last)
+			continue;
+		last = entry->secondary;
+		*bridge = slot;
+	}
+
+	return last >= 0;
+}
+
+/* Drop bridges with nothing below from @bus upward, whether they are found or not. */
+static void abandon_bridges(struct pci_liveupdate_index *index, u32 domain, u8 bus)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+	struct pci_bus *found;
+
+	while (!(found = pci_find_bus(domain, bus))) {
+		if (!abandon_find_bridge(index, domain, bus, &slot))
+			return;
+		entry = pci_liveupdate_index_entry(index, &slot, &damage);
+		if (pci_liveupdate_index_any(index, domain, entry->secondary,
+					     entry->subordinate))
+			return;
+		bus = PCI_BUS_NUM(slot.bdf);
+		pci_liveupdate_index_remove(index, &slot);
+	}
+
+	pci_liveupdate_drop_above(index, found->self, found,
+				  PCI_DEV_LIVEUPDATE_INCOMING);
+}
+
+static struct pci_dev *abandon_get_dev(pci_ser_key_t key)
+{
+	u16 bdf = PCI_SER_KEY_BDF(key);
+
+	return pci_get_domain_bus_and_slot(PCI_SER_KEY_DOMAIN(key),
+					   PCI_BUS_NUM(bdf), bdf & 0xff);
+}
+
+/* A VF that was not found is dropped: drop its PF with it if that has no other use. */
+static void abandon_pf_of_absent(struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	struct pci_dev *pf __free(pci_dev_put) = abandon_get_dev(key);
+	const struct pci_sriov_ser *sriov = abandon_sriov(index, key);
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	if (pf && pci_liveupdate_has_flag(pf, PCI_DEV_LIVEUPDATE_INCOMING)) {
+		/* Without memory for its SR-IOV state it has no VFs */
+		if (pf->is_physfn)
+			pci_liveupdate_count_vf(pf, PCI_DEV_LIVEUPDATE_INCOMING, -1);
+		pci_liveupdate_drop_above(index, pf, pf->bus,
+					  PCI_DEV_LIVEUPDATE_INCOMING);
+		return;
+	}
+
+	if (!sriov || pci_liveupdate_index_count_vfs(index, key, sriov) ||
+	    !pci_liveupdate_index_find(index, key, &slot))
+		return;
+
+	entry = pci_liveupdate_index_entry(index, &slot, &damage);
+	if (!(entry->flags & PCI_SER_IMPLIED))
+		return;
+
+	pci_liveupdate_index_remove(index, &slot);
+	abandon_bridges(index, PCI_SER_KEY_DOMAIN(key),
+			PCI_BUS_NUM(PCI_SER_KEY_BDF(key)));
+}
+
+/* Abandon a function of the previous kernel that has no struct pci_dev. */
+static void abandon_absent(struct pci_liveupdate_index *index,
+			   const struct pci_liveupdate_slot *slot, pci_ser_key_t key)
+{
+	pci_ser_key_t pf;
+
+	pr_warn(PCI_LIVEUPDATE_KEY_FMT " is abandoned by %s[%d]; it was not found, or is another device\n",
+		PCI_LIVEUPDATE_KEY_ARGS(key), current->comm, task_pid_nr(current));
+	pci_liveupdate_stop_absent(index, key);
+	pci_liveupdate_index_remove(index, slot);
+	if (abandon_find_pf(index, key, &pf))
+		abandon_pf_of_absent(index, pf);
+	else
+		abandon_bridges(index, PCI_SER_KEY_DOMAIN(key),
+				PCI_BUS_NUM(PCI_SER_KEY_BDF(key)));
+}
+
+/*
+ * The memory of an incoming function is freed with its session, so stop it. An
+ * outgoing function goes on for its owner in this kernel.
+ */
+static void abandon_present(struct pci_liveupdate_index *index, struct pci_dev *dev,
+			    int flag)
+{
+	bool incoming = flag == PCI_DEV_LIVEUPDATE_INCOMING;
+
+	pci_liveupdate_drop_dev(index, dev, flag);
+	if (incoming)
+		pci_clear_master(dev);
+	pci_warn(dev, "is abandoned by %s[%d], %s\n", current->comm,
+		 task_pid_nr(current), incoming ? "bus mastering is cleared" :
+		 "the next kernel does not get it");
+}
+
+/*
+ * Abandon @dev, or the function at @key if @dev is NULL or not preserved. Sets @flag to
+ * the flag that @dev had, if any. @scans: devices may be enumerated or removed meanwhile.
+ */
+static int abandon_function(pci_ser_key_t key, struct pci_dev *dev, bool scans,
+			    int *flag)
+{
+	struct pci_liveupdate_index *index = pci_liveupdate_incoming;
+	int side = PCI_DEV_LIVEUPDATE_INCOMING;
+	struct pci_liveupdate_slot slot;
+	int err;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	if (!index || !pci_liveupdate_index_find(index, key, &slot)) {
+		index = pci_liveupdate_outgoing;
+		side = PCI_DEV_LIVEUPDATE_OUTGOING;
+	}
+	if (!index || !pci_liveupdate_index_find(index, key, &slot))
+		return -ENOENT;
+	if (side == PCI_DEV_LIVEUPDATE_OUTGOING && kexec_in_progress)
+		return -ESHUTDOWN;
+
+	err = abandon_check(index, &slot, key, dev);
+	if (err)
+		return err;
+
+	if (dev && pci_liveupdate_has_flag(dev, side)) {
+		abandon_present(index, dev, side);
+		*flag = side;
+		return 0;
+	}
+
+	if (scans || side == PCI_DEV_LIVEUPDATE_OUTGOING ||
+	    pci_liveupdate_index_marked(&slot))
+		return -EAGAIN;
+
+	abandon_absent(index, &slot, key);
+	return 0;
+}
+
+static int abandon_and_announce(pci_ser_key_t key, bool scans)
+{
+	struct pci_dev *dev __free(pci_dev_put) = abandon_get_dev(key);
+	u64 start = trace_start(finish);
+	int flag = 0, err;
+
+	scoped_guard(mutex, &pci_liveupdate_lock)
+		err = abandon_function(key, dev, scans, &flag);
+	if (err || !flag)
+		return err;
+
+	if (flag == PCI_DEV_LIVEUPDATE_OUTGOING) {
+		trace_pci_liveupdate_unpreserve(dev, 0, start);
+	} else {
+		trace_pci_liveupdate_finish(dev, 0, start);
+		if (!READ_ONCE(dev->driver))
+			pci_liveupdate_release_to_drivers(dev);
+	}
+	pci_liveupdate_send_uevent(dev, "PCI_LIVEUPDATE=abandoned");
+	return 0;
+}
+
+/**
+ * pci_liveupdate_abandon - End the preservation of a function without its owner.
+ * @key: The function.
+ *
+ * Drops the function, and bridges above it and its PF with no other use, on the
+ * incoming side if it is preserved there, else on the outgoing side. Stops its DMA on
+ * the incoming side, and lets any driver bind. The file of the function stays in its
+ * session.
+ *
+ * Context: Process context. May sleep. Takes pci_rescan_remove_lock only if the
+ *          function was not found, so that a driver that hangs in .probe() during a
+ *          scan does not prevent others from being abandoned.
+ * Return: 0, or with nothing changed:
+ *         -ENOENT if the function is preserved on neither side;
+ *         -EINVAL if it is a bridge;
+ *         -EBUSY if it is a PF with preserved VFs, which the log names;
+ *         -EAGAIN if it is being enumerated or removed;
+ *         -ESHUTDOWN if the kexec has begun.
+ */
+int pci_liveupdate_abandon(pci_ser_key_t key)
+{
+	int err;
+
+	err = abandon_and_announce(key, true);
+	if (err != -EAGAIN)
+		return err;
+
+	pci_lock_rescan_remove();
+	err = abandon_and_announce(key, false);
+	pci_unlock_rescan_remove();
+	return err;
+}
+
+/*
+ * Only clears bus mastering, and so needs no check for lockdown, as "enable" and
+ * "remove" of a device.
+ */
+static ssize_t liveupdate_abandon_store(const struct bus_type *bus, const char *buf,
+					size_t count)
+{
+	unsigned int domain, number, slot, func, bdf;
+	int len = 0, err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+
+	if (sscanf(buf, "%8x:%2x:%2x.%1u %n", &domain, &number, &slot, &func, &len) != 4 ||
+	    !len || buf[len] || slot > 0x1f || func > 7)
+		return -EINVAL;
+
+	bdf = PCI_DEVID(number, PCI_DEVFN(slot, func));
+	err = pci_liveupdate_abandon(PCI_SER_KEY(domain, bdf));
+	return err ?: count;
+}
+
+VISIBLE_IF_KUNIT BUS_ATTR_WO(liveupdate_abandon);
+
+static int __init pci_liveupdate_abandon_init(void)
+{
+	return liveupdate_enabled() ?
+	       bus_create_file(&pci_bus_type, &bus_attr_liveupdate_abandon) : 0;
+}
+late_initcall(pci_liveupdate_abandon_init);

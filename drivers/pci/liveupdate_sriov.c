@@ -80,17 +80,17 @@ u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag)
 
 /**
  * pci_liveupdate_count_vf - Count a VF that was added to or removed from an index.
- * @vf: The VF.
+ * @pf: Its PF.
  * @flag: PCI_DEV_LIVEUPDATE_OUTGOING or PCI_DEV_LIVEUPDATE_INCOMING.
  * @n: 1 or -1.
  *
  * Context: The caller holds pci_liveupdate_lock.
  */
-void pci_liveupdate_count_vf(struct pci_dev *vf, int flag, int n)
+void pci_liveupdate_count_vf(struct pci_dev *pf, int flag, int n)
 {
 	lockdep_assert_held(&pci_liveupdate_lock);
 
-	*sriov_nr_vfs(vf->physfn, flag) += n;
+	*sriov_nr_vfs(pf, flag) += n;
 }
 
 /**

@@ -62,7 +62,9 @@ int pci_liveupdate_register_fh(struct liveupdate_file_handler *fh);
 int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh);
 int pci_liveupdate_outgoing_preserve(struct pci_dev *dev);
 void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev);
+bool pci_liveupdate_outgoing_is_preserved(struct pci_dev *dev);
 bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev);
+bool pci_liveupdate_incoming_is_recorded(u32 domain, u16 bdf);
 void pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold);
 void pci_liveupdate_incoming_finish(struct pci_dev *dev);
 void pci_liveupdate_incoming_abandon(struct pci_dev *dev);
@@ -94,7 +96,17 @@ static inline int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
 
 static inline void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev) { }
 
+static inline bool pci_liveupdate_outgoing_is_preserved(struct pci_dev *dev)
+{
+	return false;
+}
+
 static inline bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_incoming_is_recorded(u32 domain, u16 bdf)
 {
 	return false;
 }
