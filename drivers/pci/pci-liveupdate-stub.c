@@ -16,8 +16,8 @@
  *	# echo 0000:03:00.0 > /sys/bus/pci/drivers_probe
  *	# pci-liveupdate preserve vm1 03:00.0
  *
- * In the next kernel, bind the function before retrieving its file: LUO does not
- * repeat a failed retrieval.
+ * In the next kernel, bind the function before retrieving its file. Until then the
+ * retrieval fails with -EAGAIN, and can be repeated. Other errors are final.
  *
  * The data of a file is the &pci_ser_key_t of its function, so preserving a file
  * allocates no memory. The function also identifies the file: LUO refuses to
@@ -32,8 +32,10 @@
  * A PF bound to the driver gets VFs from sriov_numvfs, and keeps them when it is
  * unbound. It need not be preserved for its VFs to be preserved.
  *
- * In the next kernel a session can finish after one attempt to retrieve each file,
- * even if the attempt failed.
+ * In the next kernel a session can finish once each file was retrieved, or once that
+ * failed for good, or once user space has abandoned the function, see
+ * pci_liveupdate_abandon(). A function that is abandoned before the kexec neither goes
+ * to the next kernel nor prevents the kexec, although its file stays in the session.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -184,7 +186,8 @@ static void stub_unpreserve_locked(struct stub *stub)
 {
 	lockdep_assert_held(&stub->lock);
 
-	if (stub->preserved)
+	/* Unless user space has abandoned it */
+	if (stub->preserved && pci_liveupdate_outgoing_is_preserved(stub->pdev))
 		pci_liveupdate_outgoing_unpreserve(stub->pdev);
 	stub->preserved = false;
 }
@@ -210,12 +213,43 @@ static int stub_freeze(struct liveupdate_file_op_args *args)
 		return -ENODEV;
 	}
 
+	/* User space has abandoned it */
+	if (!pci_liveupdate_outgoing_is_preserved(stub->pdev))
+		return 0;
+
 	if (!pci_device_is_present(stub->pdev)) {
 		pci_err(stub->pdev, "preserved, but does not answer any more: close its session\n");
 		return -ENODEV;
 	}
 
 	return 0;
+}
+
+/* Get a reference of the preserved function with a key, with any driver or none. */
+static struct pci_dev *stub_get_incoming(pci_ser_key_t key)
+{
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	struct pci_dev *pdev;
+
+	pdev = pci_get_domain_bus_and_slot(PCI_SER_KEY_DOMAIN(key),
+					   PCI_BUS_NUM(bdf), bdf & 0xff);
+	if (pdev && pci_liveupdate_incoming_is_preserved(pdev))
+		return pdev;
+
+	pci_dev_put(pdev);
+	return NULL;
+}
+
+/* LUO remembers other errors than -EAGAIN, and does not call again. */
+static int stub_not_bound(pci_ser_key_t key)
+{
+	struct pci_dev *pdev __free(pci_dev_put) = stub_get_incoming(key);
+
+	if (!pdev)
+		return -ENODEV;
+
+	pci_err(pdev, "has a preserved file, but is not bound to " STUB_NAME "\n");
+	return -EAGAIN;
 }
 
 static int stub_retrieve(struct liveupdate_file_op_args *args)
@@ -225,7 +259,7 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
 
 	stub = stub_get(&stubs_by_key, args->serialized_data);
 	if (!stub)
-		return -ENODEV;
+		return stub_not_bound(args->serialized_data);
 
 	if (!pci_liveupdate_incoming_is_preserved(stub->pdev)) {
 		pci_warn(stub->pdev, "was not preserved, or is another device now\n");
@@ -243,28 +277,29 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
-/*
- * Don't finish a function by accident before the attempt to retrieve its file. Let
- * the session finish after a failed attempt: LUO does not repeat it.
- */
 /* Stop a function whose file is lost, before LUO frees memory of its session. */
 static void stub_abandon(pci_ser_key_t key)
 {
-	u16 bdf = PCI_SER_KEY_BDF(key);
-	struct pci_dev *pdev;
+	struct pci_dev *pdev __free(pci_dev_put) = stub_get_incoming(key);
 
-	pdev = pci_get_domain_bus_and_slot(PCI_SER_KEY_DOMAIN(key),
-					   PCI_BUS_NUM(bdf), bdf & 0xff);
-	if (pdev && pci_liveupdate_incoming_is_preserved(pdev))
+	if (pdev)
 		pci_liveupdate_incoming_abandon(pdev);
-	pci_dev_put(pdev);
 }
 
+/*
+ * Don't finish a function by accident before the attempt to retrieve its file. Let the
+ * session finish after an attempt that failed, and without the file of a function that
+ * user space has abandoned.
+ */
 static bool stub_can_finish(struct liveupdate_file_op_args *args)
 {
+	pci_ser_key_t key = args->serialized_data;
+
 	if (args->retrieve_status < 0)
-		stub_abandon(args->serialized_data);
-	return args->retrieve_status != 0;
+		stub_abandon(key);
+	return args->retrieve_status ||
+	       !pci_liveupdate_incoming_is_recorded(PCI_SER_KEY_DOMAIN(key),
+						    PCI_SER_KEY_BDF(key));
 }
 
 static void stub_finish(struct liveupdate_file_op_args *args)

@@ -43,6 +43,8 @@
  * - If the file of a running function cannot be retrieved, or is not bound when the
  *   session is finished, bus mastering of the function is cleared: its memory may be
  *   freed next.
+ * - If user space abandons the function, see pci_liveupdate_abandon(), the session can
+ *   finish without its file.
  * - If the owner of a session dies, the session does not finish, and another process
  *   can retrieve it. A file that was bound already is returned as it is.
  *
@@ -480,7 +482,9 @@ static void vfio_pci_unpreserve(struct liveupdate_file_op_args *args)
 
 	guard(mutex)(vfio_pci_set_lock(vdev));
 
-	pci_liveupdate_outgoing_unpreserve(vdev->pdev);
+	/* Unless user space has abandoned it */
+	if (pci_liveupdate_outgoing_is_preserved(vdev->pdev))
+		pci_liveupdate_outgoing_unpreserve(vdev->pdev);
 	WRITE_ONCE(vdev->liveupdate->outgoing, NULL);
 	kho_unpreserve_free(phys_to_virt(args->serialized_data));
 }
@@ -524,6 +528,10 @@ static int vfio_pci_freeze_locked(struct vfio_pci_core_device *vdev,
 		pci_err(vdev->pdev, "vfio-pci is being unbound: close the session\n");
 		return -ENODEV;
 	}
+
+	/* User space has abandoned it: the next kernel does not retrieve the file */
+	if (!pci_liveupdate_outgoing_is_preserved(vdev->pdev))
+		return 0;
 
 	err = ser->mode == VFIO_PCI_SER_RUNNING ? vfio_pci_check_running(vdev) :
 						  vfio_pci_check_reset(vdev);
@@ -820,6 +828,15 @@ static void vfio_pci_abandon(u64 pa)
 		vfio_device_put_registration(&vdev->vdev);
 }
 
+/* User space has abandoned the function of a file, or it was unplugged. */
+static bool vfio_pci_is_dropped(u64 pa)
+{
+	const struct vfio_pci_ser *ser = vfio_pci_ser_get(pa);
+
+	return ser && !pci_liveupdate_incoming_is_recorded(PCI_SER_KEY_DOMAIN(ser->key),
+							   PCI_SER_KEY_BDF(ser->key));
+}
+
 /* After a file that cannot be retrieved the session can finish. */
 static bool vfio_pci_can_finish(struct liveupdate_file_op_args *args)
 {
@@ -828,7 +845,7 @@ static bool vfio_pci_can_finish(struct liveupdate_file_op_args *args)
 
 	if (args->retrieve_status < 0)
 		vfio_pci_abandon(args->serialized_data);
-	return args->retrieve_status != 0;
+	return args->retrieve_status || vfio_pci_is_dropped(args->serialized_data);
 }
 
 static void vfio_pci_finish_file(struct file *file)
