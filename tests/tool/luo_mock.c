@@ -12,6 +12,9 @@
  * function. Its lock stands for being bound to an iommufd. The token of a session
  * has the path of the node.
  *
+ * The PCI core abandons a function whose address is written to it: its token is a file
+ * below luo/abandoned. It refuses a PF whose VFs are in the list of debugfs.
+ *
  * LUO_MOCK_FAIL="operation token errno" makes an operation fail.
  * LUO_MOCK_STOP="token" sends SIGTERM to the program when it preserves the token.
  * LUO_MOCK_UNSEALED makes the kernel drop the seals of a memfd.
@@ -208,6 +211,63 @@ int luo_sys_fdinfo(int fd, char *text, size_t size)
 	return injected_error("fdinfo", 0);
 }
 
+static void abandoned_path(pci_ser_key_t address, char path[PATH_MAX])
+{
+	path_format(path, "/luo/abandoned/%llx", (unsigned long long)address);
+}
+
+static bool is_abandoned(pci_ser_key_t address)
+{
+	char path[PATH_MAX];
+
+	abandoned_path(address, path);
+
+	return !access(path, F_OK);
+}
+
+static bool has_preserved_vfs(pci_ser_key_t pf)
+{
+	struct record_list records = {};
+	pci_ser_key_t of;
+	bool has = false;
+	size_t i;
+
+	if (!record_list_exists() || record_list_read(&records))
+		return false;
+	for (i = 0; i < records.nr; i++)
+		has |= records.items[i].kind == RECORD_VF &&
+		       function_pf(records.items[i].address, &of) && of == pf &&
+		       !is_abandoned(records.items[i].address);
+	record_list_free(&records);
+
+	return has;
+}
+
+int luo_sys_write(const char *path, const char *text)
+{
+	char abandoned[PATH_MAX];
+	pci_ser_key_t address;
+	int err;
+
+	if (access(path, W_OK))
+		return -errno;
+	if (!address_parse(text, &address))
+		return -EINVAL;
+	err = injected_error("abandon", address);
+	if (err)
+		return err;
+	if (is_abandoned(address))
+		return -ENOENT;
+	if (has_preserved_vfs(address))
+		return -EBUSY;
+	path_format(abandoned, "/luo/abandoned");
+	mkdir(abandoned, 0700);
+	abandoned_path(address, abandoned);
+	close(open(abandoned, O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+
+	return 0;
+}
+
 static int vfio_bind_iommufd(int fd, struct vfio_device_bind_iommufd *arg)
 {
 	struct stat iommufd, expected;
@@ -338,14 +398,18 @@ static int function_retrieve(int session, const char *name, __u64 token)
 {
 	struct function function = { .address = token, .driver = DRIVER_STUB };
 	char path[PATH_MAX] = "";
+	enum function_state state;
 	int fd;
 
 	fd = openat(session, name, O_RDONLY | O_CLOEXEC);
 	if (read(fd, path, sizeof(path) - 1) > 0)
 		function.driver = DRIVER_VFIO;
 	close(fd);
-	if (function_state(&function) != FUNCTION_BOUND)
-		return *path ? -EAGAIN : -ENODEV;
+	state = function_state(&function);
+	if (state == FUNCTION_ABSENT || is_abandoned(token))
+		return -ENODEV;
+	if (state != FUNCTION_BOUND)
+		return -EAGAIN;
 
 	return *path ? vfio_retrieve(path) :
 	       open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -399,7 +463,7 @@ static bool token_is_bound(int session, const char *name)
 }
 
 /*
- * A function cannot finish before an attempt to retrieve it; a memfd can. Complain
+ * A function cannot finish before it is retrieved or abandoned; a memfd can. Complain
  * about a file of VFIO that is not bound: the kernel stops its function.
  */
 static bool session_can_finish(int session)
@@ -417,7 +481,7 @@ static bool session_can_finish(int session)
 		snprintf(tried, sizeof(tried), "%.16s.tried", entry->d_name);
 		snprintf(failed, sizeof(failed), "%.16s.failed", entry->d_name);
 		if (!session_has(session, tried))
-			can = false;
+			can &= is_abandoned(strtoull(entry->d_name, NULL, 16));
 		else if (!session_has(session, failed) &&
 			 !token_is_bound(session, entry->d_name))
 			fprintf(stderr, "%s is stopped\n", entry->d_name);

@@ -57,6 +57,7 @@ V_TOKEN=300
 . "$HERE/test_preserve.sh"
 . "$HERE/test_retrieve.sh"
 . "$HERE/test_list.sh"
+. "$HERE/test_abandon.sh"
 . "$HERE/test_vfs.sh"
 . "$HERE/test_vfio.sh"
 
@@ -130,7 +131,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 342
+	ktap_plan 379
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
@@ -157,6 +158,8 @@ main() {
 	test_incomplete
 	test_manifest
 	test_manifest_fuzz
+	test_abandon
+	test_abandon_session
 	test_list
 	tree_pf "$PF" "${VFS[@]}"
 	test_vfs
@@ -164,11 +167,13 @@ main() {
 	test_vfs_refused
 	test_vfs_list
 	test_vfs_retrieve
+	test_abandon_pf
 	test_vfio
 	test_vfio_errors
 	test_vfio_update
 	test_vfio_incomplete
 	test_vfio_list
+	test_abandon_vfio
 	test_fd
 	test_session_fd
 	test_program

@@ -17,6 +17,7 @@ test_usage() {
 		"too many arguments for list: $see" list x
 	expect "usage: --background" 1 "" "--background is not for list: $see" \
 		-b list
+	expect "usage: --force" 1 "" "--force is not for list: $see" -f list
 	expect "usage: --wait" 1 "" "--wait is not for list: $see" -w 1 list
 	for word in "" 1x -1 99999999999; do
 		expect "usage: --wait '$word'" 1 "" \
@@ -39,8 +40,8 @@ test_help() {
 	run --help
 	ktap_result "help: status" [ "$RC" = 0 ]
 	for word in "pci-liveupdate -b preserve " "pci-liveupdate list" \
-		"pci-liveupdate -v retrieve " "pci-liveupdate finish " ADDRESS/vfs \
-		--background --fd --session-fd --wait --json --quiet --verbose --root --help \
+		"pci-liveupdate -v retrieve " "pci-liveupdate finish " \
+		"pci-liveupdate abandon " ADDRESS/vfs --force --background --fd --session-fd --wait --json --quiet --verbose --root --help \
 		--version "  0  " "  1  " "  2  " "  3  " "  4  "; do
 		ktap_result "help: '$word'" grep -q -e "$word" <<<"$OUT"
 	done

@@ -11,6 +11,18 @@ tree_create() {
 		"$ROOT"/sys/bus/pci/{devices,drivers/pci-liveupdate-stub} \
 		"$ROOT"/sys/kernel/debug/other
 	: >"$ROOT/dev/liveupdate"
+	: >"$ROOT/sys/bus/pci/liveupdate_abandon"
+}
+
+# tree_forget: no function is abandoned.
+tree_forget() {
+	rm -rf "$ROOT/luo/abandoned"
+}
+
+# tree_holder PID SESSION: a process has a file of the session.
+tree_holder() {
+	mkdir -p "$ROOT/proc/$1/fd"
+	ln -sfn "anon_inode:[luo_session] $2" "$ROOT/proc/$1/fd/4"
 }
 
 # tree_device ADDRESS HEADER_TYPE: add a function without a driver.

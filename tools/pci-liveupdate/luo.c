@@ -4,9 +4,11 @@
  */
 
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/liveupdate.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -157,6 +159,66 @@ enum status luo_create_session(const char *name, int *session)
 		    strerror(-err));
 }
 
+/* Check if @link is that of the file of a session. */
+static bool link_is_session(const char *link, const char *name)
+{
+	char target[PATH_MAX], expected[PATH_MAX];
+	ssize_t len = readlink(link, target, sizeof(target) - 1);
+
+	target[len < 0 ? 0 : len] = '\0';
+	snprintf(expected, sizeof(expected), "anon_inode:[luo_session] %s", name);
+
+	return !strcmp(target, expected);
+}
+
+/*
+ * Find a process that holds a session, of this kernel or of the previous one. Return:
+ * its ID, or 0 if there is none.
+ */
+static pid_t session_holder(const char *name)
+{
+	char pattern[PATH_MAX], *end;
+	glob_t links = {};
+	pid_t holder = 0;
+	size_t i;
+
+	path_format(pattern, "/proc/[0-9]*/fd/*");
+	if (glob(pattern, GLOB_NOSORT, NULL, &links))
+		return 0;
+
+	for (i = 0; !holder && i < links.gl_pathc; i++) {
+		end = links.gl_pathv[i] + strlen(options.root) + strlen("/proc/");
+		if (link_is_session(links.gl_pathv[i], name))
+			holder = strtol(end, NULL, 10);
+	}
+	globfree(&links);
+
+	return holder;
+}
+
+/* The session is not one of the previous kernel, or a process holds it. */
+static enum status session_unavailable(const char *name, bool held)
+{
+	pid_t holder = session_holder(name);
+
+	if (held && holder)
+		return fail(STATUS_REFUSED,
+			    "session '%s' is held by process %d, which finishes it when it ends",
+			    name, holder);
+	if (held)
+		return fail(STATUS_REFUSED,
+			    "session '%s' is held by another program, which finishes it when it ends",
+			    name);
+	if (holder)
+		return fail(STATUS_REFUSED,
+			    "session '%s' is for the next kernel: process %d holds it, and releases its functions when it ends",
+			    name, holder);
+
+	return fail(STATUS_REFUSED,
+		    "session '%s' not found: the previous kernel did not hand it over, or it is finished",
+		    name);
+}
+
 /**
  * luo_retrieve_session - Take over a session of the previous kernel.
  * @name:    Name of the session.
@@ -188,13 +250,8 @@ enum status luo_retrieve_session(const char *name, int *session)
 	case 0:
 		return STATUS_OK;
 	case -ENOENT:
-		return fail(STATUS_REFUSED,
-			    "session '%s' not found: the previous kernel did not hand it over, or it is finished",
-			    name);
 	case -EINVAL:
-		return fail(STATUS_REFUSED,
-			    "session '%s' is held by another program, which finishes it when it ends",
-			    name);
+		return session_unavailable(name, err == -EINVAL);
 	}
 
 	return fail(STATUS_REFUSED, "session '%s' cannot be retrieved: %s",

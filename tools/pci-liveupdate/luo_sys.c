@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * System calls to the Live Update Orchestrator and to VFIO. A test replaces this file
- * with a model of the kernel.
+ * System calls to the Live Update Orchestrator, to VFIO and to the PCI core. A test
+ * replaces this file with a model of the kernel.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -57,4 +58,25 @@ int luo_sys_fdinfo(int fd, char *text, size_t size)
 		close(info);
 
 	return len < 0 ? len : 0;
+}
+
+/**
+ * luo_sys_write - Write a request to a file of the kernel.
+ * @path: Path of the file.
+ * @text: The request.
+ *
+ * Return: 0, or a negative errno.
+ */
+int luo_sys_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+
+	return err;
 }

@@ -36,6 +36,7 @@ struct function_list user_functions;
  * @wait:       Accepts --wait.
  * @fd:         Accepts --fd, which takes the place of an argument.
  * @session_fd: Accepts --session-fd.
+ * @force:      Accepts --force.
  * @program:    Accepts -- and a program to run after the arguments.
  */
 struct command {
@@ -47,6 +48,7 @@ struct command {
 	bool wait;
 	bool fd;
 	bool session_fd;
+	bool force;
 	bool program;
 };
 
@@ -81,6 +83,13 @@ static const struct command commands[] = {
 		.wait = true,
 		.session_fd = true,
 	},
+	{
+		.name = "abandon",
+		.run = command_abandon,
+		.min_args = 1,
+		.max_args = INT_MAX,
+		.force = true,
+	},
 };
 
 static const char help[] =
@@ -106,12 +115,18 @@ static const char help[] =
 "                               environment variables LISTEN_*\n"
 "  finish SESSION               retrieve all functions and finish the session\n"
 "      pci-liveupdate finish guests\n"
+"  abandon ADDRESS...           give functions up: stop those of the previous\n"
+"                               kernel, and don't hand others to the next one\n"
+"  abandon SESSION              give up all functions of a session that the\n"
+"                               previous kernel handed over, and finish it\n"
+"      pci-liveupdate abandon 0000:01:00.0\n"
 "\n"
 "Options:\n"
 "  -b, --background    preserve, retrieve: hold the session in a background\n"
 "                      process, and print its ID\n"
 "      --fd ADDRESS=N  preserve: also the function of vfio-pci at ADDRESS, whose\n"
 "                      open file is descriptor N\n"
+"  -f, --force         abandon: also functions that are in use with VFIO\n"
 "      --session-fd N  preserve, finish: use the open session, descriptor N,\n"
 "                      instead of creating or retrieving one\n"
 "  -w, --wait SECONDS  retrieve, finish: wait for functions that are not bound\n"
@@ -139,6 +154,7 @@ enum {
 static const struct option long_options[] = {
 	{ "background", no_argument, NULL, 'b' },
 	{ "fd", required_argument, NULL, OPTION_FD },
+	{ "force", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -242,6 +258,9 @@ static enum status set_option(int option, char **argv, const char **print)
 	case 'b':
 		options.background = true;
 		break;
+	case 'f':
+		options.force = true;
+		break;
 	case 'h':
 		*print = help;
 		break;
@@ -293,6 +312,8 @@ static enum status check_command(const struct command *command, int nr_args,
 		return usage_error("--background is not for ", command->name);
 	if (options.wait && !command->wait)
 		return usage_error("--wait is not for ", command->name);
+	if (options.force && !command->force)
+		return usage_error("--force is not for ", command->name);
 	if (options.session_fd >= 0 && !command->session_fd)
 		return usage_error("--session-fd is not for ", command->name);
 	if (options.session_fd >= 0 && options.background)
@@ -331,7 +352,7 @@ int main(int argc, char **argv)
 
 	open_standard_files();
 	opterr = 0;
-	while (!status && (option = getopt_long(argc, argv, ":bhjqvVw:",
+	while (!status && (option = getopt_long(argc, argv, ":bfhjqvVw:",
 						long_options, NULL)) != -1)
 		status = set_option(option, argv, &print);
 	if (!status && print) {

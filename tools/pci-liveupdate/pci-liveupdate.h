@@ -39,6 +39,7 @@ enum status {
  * @quiet:      Print errors, and the process that holds a session, only.
  * @verbose:    Print each function.
  * @background: Hold the session in a process of its own.
+ * @force:      Abandon functions that are in use.
  * @session_fd: A session that the parent holds, or -1.
  */
 struct options {
@@ -48,6 +49,7 @@ struct options {
 	bool quiet;
 	bool verbose;
 	bool background;
+	bool force;
 	int session_fd;
 };
 
@@ -224,6 +226,7 @@ extern const char *const record_kinds[RECORD_NR_KINDS];
 const char *record_state(const struct record *record);
 bool record_has_file(const struct record *record);
 void record_id(const struct record *record, char text[RECORD_ID_SIZE]);
+bool record_list_exists(void);
 enum status record_list_read(struct record_list *list);
 void record_list_free(struct record_list *list);
 
@@ -248,6 +251,7 @@ int luo_finish(int session);
 int luo_sys_open(const char *path);
 int luo_sys_ioctl(int fd, unsigned long request, void *arg);
 int luo_sys_fdinfo(int fd, char *text, size_t size);
+int luo_sys_write(const char *path, const char *text);
 
 /* hold.c */
 
@@ -263,8 +267,9 @@ bool hold_wait(pid_t holder);
 enum status command_execute(char **argv, int session,
 			    const struct function_list *list);
 
-/* list.c, preserve.c, retrieve.c */
+/* abandon.c, list.c, preserve.c, retrieve.c */
 
+enum status command_abandon(int argc, char **argv);
 enum status command_list(int argc, char **argv);
 enum status command_preserve(int argc, char **argv);
 enum status command_retrieve(int argc, char **argv);

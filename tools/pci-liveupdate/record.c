@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pci-liveupdate.h"
 
@@ -143,6 +144,16 @@ static bool debugfs_is_empty(void)
 	closedir(dir);
 
 	return empty;
+}
+
+/* Return: true if the kernel has the list in debugfs, and lets this program read it. */
+bool record_list_exists(void)
+{
+	char path[PATH_MAX];
+
+	path_format(path, RECORDS);
+
+	return !access(path, R_OK);
 }
 
 static enum status record_list_open(const char *path, FILE **file)

@@ -2,8 +2,8 @@
 /*
  * The retrieve and finish commands: take over functions of the previous kernel.
  *
- * Most failed retrieves cannot be repeated, so don't retrieve a function that is not
- * bound to its driver. The session cannot finish then, and another process may
+ * Older kernels cannot repeat a failed retrieve, so don't retrieve a function that is
+ * not bound to its driver. The session cannot finish then, and another process may
  * retrieve it later. Do retrieve a function that no longer exists: this fails, and
  * the session can finish after it.
  */
@@ -22,7 +22,7 @@
  * enum retrieval - State of a function.
  * @PENDING:   Not retrieved yet, since it is not bound to its driver.
  * @RETRIEVED: The kernel has returned its file.
- * @MISSING:   It does not exist in this kernel.
+ * @MISSING:   It does not exist in this kernel, or is not preserved any more.
  * @FAILED:    The kernel has returned an error.
  * @FOREIGN:   It is not in this session.
  */
@@ -54,6 +54,8 @@ static const char *const retrieval_names[NR_RETRIEVALS] = {
  * @functions: Functions of the manifest, or all incoming functions.
  * @states:    State of each function.
  * @counts:    Number of functions in each state.
+ * @recorded:  Sorted addresses in the kernel's list, or NULL if it was not read.
+ * @nr_recorded: Number of these.
  * @unbound:   A file of vfio-pci could not be bound to an iommufd, so the kernel
  *             stops the function.
  * @finished:  The kernel has finished the session.
@@ -67,6 +69,8 @@ struct incoming {
 	struct function_list functions;
 	enum retrieval *states;
 	size_t counts[NR_RETRIEVALS];
+	pci_ser_key_t *recorded;
+	size_t nr_recorded;
 	bool unbound;
 	bool finished;
 };
@@ -126,6 +130,51 @@ static void release_file(struct incoming *in, struct function *function, int fd)
 	close(fd);
 }
 
+/* Forget the list of the last attempt. */
+static void forget_recorded(struct incoming *in)
+{
+	free(in->recorded);
+	in->recorded = NULL;
+	in->nr_recorded = 0;
+}
+
+/* Read the addresses in the kernel's list, if it has one. */
+static void read_recorded(struct incoming *in)
+{
+	struct record_list records = {};
+	size_t i;
+
+	if (in->recorded || !record_list_exists() || record_list_read(&records))
+		return;
+
+	in->recorded = memory_resize(NULL, records.nr + 1, sizeof(*in->recorded));
+	for (i = 0; i < records.nr; i++)
+		if (records.items[i].side == RECORD_INCOMING)
+			in->recorded[in->nr_recorded++] = records.items[i].address;
+	qsort(in->recorded, in->nr_recorded, sizeof(*in->recorded), address_compare);
+	record_list_free(&records);
+}
+
+/* The function was abandoned: its driver does not matter, and cannot retrieve it. */
+static bool is_dropped(struct incoming *in, pci_ser_key_t address)
+{
+	read_recorded(in);
+
+	return in->recorded && !bsearch(&address, in->recorded, in->nr_recorded,
+					sizeof(*in->recorded), address_compare);
+}
+
+/*
+ * The function is not bound to the driver of its file, so the retrieve may be repeated.
+ * Without a manifest it may be bound to the other driver.
+ */
+static void set_other_driver(struct incoming *in, struct function *function)
+{
+	if (!in->manifest && function_state(function) == FUNCTION_BOUND)
+		function->driver = function->driver == DRIVER_STUB ? DRIVER_VFIO :
+								     DRIVER_STUB;
+}
+
 static void retrieve_function(struct incoming *in, size_t i)
 {
 	struct function *function = &in->functions.items[i];
@@ -133,7 +182,7 @@ static void retrieve_function(struct incoming *in, size_t i)
 	char text[ADDRESS_SIZE];
 	int fd;
 
-	if (state == FUNCTION_UNBOUND)
+	if (state == FUNCTION_UNBOUND && !is_dropped(in, function->address))
 		return;
 
 	address_format(text, function->address);
@@ -144,10 +193,13 @@ static void retrieve_function(struct incoming *in, size_t i)
 		if (options.verbose)
 			say("%s: retrieved", text);
 	} else if (fd == -EAGAIN) {
-		/* Its file is of vfio-pci, which is not bound: that may be repeated */
-		function->driver = DRIVER_VFIO;
+		set_other_driver(in, function);
 	} else if (fd == -ENOENT && !in->manifest) {
 		set_state(in, i, FOREIGN);
+	} else if (state == FUNCTION_UNBOUND) {
+		set_state(in, i, MISSING);
+		warn("%s is not preserved any more: ignored, so that the session can finish",
+		     text);
 	} else if (state == FUNCTION_ABSENT) {
 		set_state(in, i, MISSING);
 		warn("%s does not exist in this kernel: ignored, so that the session can finish",
@@ -163,6 +215,7 @@ static void retrieve_pending(struct incoming *in)
 {
 	size_t i;
 
+	forget_recorded(in);
 	for (i = 0; i < in->functions.nr && in->counts[PENDING]; i++)
 		if (in->states[i] == PENDING)
 			retrieve_function(in, i);
@@ -361,6 +414,7 @@ static enum status take_over(const char *command, char **argv,
 		status = run(&in);
 	close(in.fd);
 	function_list_free(&in.functions);
+	forget_recorded(&in);
 	free(in.states);
 
 	return status;
