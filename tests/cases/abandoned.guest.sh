@@ -2,72 +2,237 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2086,SC2046 # lists of addresses are meant to be split
 #
-# A session is finished although no driver ever bound its function. The kernel stops
-# the DMA of the function at once, since memory of the session is free then: other
-# sessions may go on for long.
+# Functions whose owners do not take them over are abandoned one after another: without
+# a driver, removed, in a session that the tool did not make, of vfio-pci without and
+# with a user, VFs and their PF. Their DMA stops at once, since memory of their sessions is
+# free then, while other sessions go on. Before the kexec a function is abandoned whose
+# holder hangs. The third kernel gets an abandoned function once more.
 
-abandoned() {
-	below_bridges | tail -n 1
+# set_roles: each address by its role, since functions come and go. OTHERS go on until
+# the end, and DMA_EDU has a DMA under way at the kexec.
+set_roles() {
+	set -- $(edus_below_bridges)
+	UNBOUND=$1 REMOVED=$2 DMA_EDU=$3
+	set -- $(nvmes_below_bridges)
+	OTHERS=$(printf '%s\n' $DMA_EDU $1 $3 | sort)
+	CONTROLLERS="$1 $3"
+	VFIO=$2
+	set -- $(functions_below_bridges $PVPANIC)
+	FOREIGN=$1 HUNG=$2 VFIO_IN_USE=$3 RETRIED=$4 HUNG_VFIO=$5
+	PF=$(pfs)
 }
 
-others() {
-	below_bridges | head -n -1
+# controllers_run: those of the others.
+controllers_run() {
+	for controller in $CONTROLLERS; do
+		nvme_runs $controller || return
+	done
+}
+
+preserve_hung() {
+	local holder
+
+	holder=$(preserve hung $HUNG $HUNG_VFIO)
+	kill -STOP "$holder"
+	check "the tool names the process that holds the session" \
+		says "process $holder holds it" pci-liveupdate abandon hung
+	check "a function is abandoned while its holder hangs" pci-liveupdate abandon $HUNG
+	check "the log says so" log_has "$HUNG: liveupdate: is abandoned by pci-liveupdate"
+	check "it cannot be abandoned twice" \
+		says "is not preserved" pci-liveupdate abandon $HUNG
+	check "one of vfio-pci is in use" \
+		says "is in use with VFIO" pci-liveupdate abandon $HUNG_VFIO
+	check "it is abandoned all the same" pci-liveupdate --force abandon $HUNG_VFIO
+	check_same "both are not in the record any more" \
+		"$(records outgoing | grep -xF "$(printf '%s\n' $HUNG $HUNG_VFIO)")" ""
 }
 
 first() {
-	enable_dma $(below_bridges)
-	bind $(below_bridges)
-	check "the others are preserved" preserve vm1 $(others)
-	check "one is preserved in a session of its own" \
-		luo-file preserve vm2 "/dev/pci-liveupdate/$(abandoned)"
-	load_next
-	run_next
+	set_roles
+	bind $OTHERS $UNBOUND $REMOVED $FOREIGN $HUNG $RETRIED
+	bind_to vfio-pci $VFIO $VFIO_IN_USE $HUNG_VFIO
+	start_vfs
+	for edu in $UNBOUND $REMOVED $DMA_EDU; do
+		echo 1 >"$PCI/devices/$edu/enable"
+	done
+	enable_dma $UNBOUND $REMOVED $FOREIGN $HUNG $DMA_EDU
+	for controller in $CONTROLLERS; do
+		check "controller $controller comes up" nvme_start $controller
+	done
+	check "the others are preserved" preserve others $OTHERS
+	check "one is preserved" preserve unbound $UNBOUND
+	check "one is preserved that will be removed" preserve removed $REMOVED
+	check "one is preserved by another program" \
+		luo-file preserve foreign "/dev/pci-liveupdate/$FOREIGN"
+	check "one is preserved that will be retrieved twice" \
+		luo-file preserve retried "/dev/pci-liveupdate/$RETRIED"
+	check "one of vfio-pci is preserved" preserve vfio $VFIO
+	check "one of vfio-pci is preserved for a user" preserve used $VFIO_IN_USE
+	check "VFs are preserved" preserve vfs $(kept_vfs)
+	check "the controller of vfio-pci comes up" nvme_start $VFIO
+	check "the edu does DMA" edu-dma try $UNBOUND
+	preserve_hung
+	load_next liveupdate=on "pci-stub.ids=$EDU,$NVME,$PVPANIC"
+	run_next_with_dma $DMA_EDU
+}
+
+# says TEXT COMMAND...: the command fails and says it.
+says() {
+	local text=$1
+	shift
+
+	! "$@" >/tmp/said 2>&1 || return
+	cat /tmp/said
+	grep -qF "$text" /tmp/said
+}
+
+is_bound_to() {
+	[ "$(driver_of "$1")" = "$2" ]
+}
+
+# check_stopped ADDRESS
+check_stopped() {
+	check "the DMA of $1 is stopped" not can_do_dma "$1"
+	check "the record does not have $1 any more" not [ "$(records incoming | grep "^$1\$")" ]
+	check "user space gets a uevent of $1" uevent abandoned "$1"
+	check "the controllers of others run" controllers_run
+	check "the function beside can do DMA" can_do_dma $DMA_EDU
+}
+
+check_hung() {
+	check_same "the abandoned functions were not handed over" \
+		"$(records incoming | grep -xF "$(printf '%s\n' $HUNG $HUNG_VFIO)")" ""
+	check "their files cannot be retrieved" \
+		says "$HUNG_VFIO is not preserved any more" pci-liveupdate finish hung
+	check "their session is finished" says "not found" pci-liveupdate finish hung
+}
+
+check_unbound() {
+	local port
+
+	port=$(port_above $UNBOUND)
+	check "no driver is bound to the function" is_bound_to $UNBOUND ""
+	check "its file is retrieved again later" \
+		says "1 functions are not bound" pci-liveupdate finish unbound
+	echo 1 >"$PCI/devices/$UNBOUND/enable"
+	check "the function does DMA" edu-dma try $UNBOUND
+	check "its session is abandoned" pci-liveupdate abandon unbound
+	check_stopped $UNBOUND
+	check "it cannot do DMA" not edu-dma try $UNBOUND
+	check "any driver binds to it" becomes is_bound_to $UNBOUND pci-stub
+	check "the port is needed for others" grep -q "^incoming $port " "$RECORD"
+	check "its session is finished" says "not found" pci-liveupdate finish unbound
+}
+
+check_removed() {
+	local bar
+
+	bar=$(register $REMOVED 0)
+	echo 1 >"$PCI/devices/$REMOVED/remove"
+	check "a removed function is absent" grep -q "^incoming $REMOVED .* absent" "$RECORD"
+	check "it is abandoned" pci-liveupdate abandon $REMOVED
+	check "the log says so" log_has "$REMOVED is abandoned by pci-liveupdate"
+	echo 1 >"$PCI/rescan"
+	check "its DMA is stopped" not can_do_dma $REMOVED
+	check_same "it is where it was" "$(register $REMOVED 0)" "$bar"
+	check "its session is finished" \
+		says "is not preserved any more" pci-liveupdate finish removed
+}
+
+check_retried() {
+	check "no file is retrieved before its function is bound" \
+		says "temporarily unavailable" luo-file finish retried
+	check "the log says what to do" log_has "$RETRIED: liveupdate: has a preserved file"
+	bind $RETRIED
+	check "the file is retrieved after that" luo-file finish retried
+}
+
+check_foreign() {
+	check "a session of another program is not finished" \
+		says "has files of other functions" pci-liveupdate abandon foreign
+	check "its function is abandoned" pci-liveupdate abandon $FOREIGN
+	check_stopped $FOREIGN
+	check "its session is finished" pci-liveupdate abandon foreign
+	check "no file is left of it" says "No such file" luo-file finish foreign
+}
+
+check_vfio() {
+	local holder
+
+	bind_to vfio-pci $VFIO $VFIO_IN_USE
+	check "the controller of vfio-pci runs" nvme_runs $VFIO
+	check "a function that vfio-pci holds is abandoned" pci-liveupdate abandon $VFIO
+	check_stopped $VFIO
+	check "it can be opened" is_open_for_users $VFIO
+	check "its session is finished" says "cannot be retrieved" pci-liveupdate finish vfio
+
+	holder=$(pci-liveupdate -q retrieve --background used)
+	check "a function with a user is not abandoned" \
+		says "is in use with VFIO" pci-liveupdate abandon $VFIO_IN_USE
+	check "its session is held" \
+		says "held by process $holder" pci-liveupdate abandon used
+	close_session "$holder" KILL
+	check "its session stays without the user" \
+		grep -q "^incoming $VFIO_IN_USE " "$RECORD"
+	check "the session is abandoned" pci-liveupdate abandon used
+	check_stopped $VFIO_IN_USE
+	check "it can be opened in the end" is_open_for_users $VFIO_IN_USE
+}
+
+is_open_for_users() {
+	[ "$(vfio-user try "$1")" = "$1 ok" ]
+}
+
+check_vfs() {
+	local vf
+
+	vf=$(kept_vfs | head -n 1)
+	check "a PF with preserved VFs is not abandoned" \
+		says "$PF has preserved VFs $vf" pci-liveupdate abandon $PF
+	check "the log names them" log_has "$vf is a preserved VF"
+	check "a VF is abandoned" pci-liveupdate abandon $vf
+	check_stopped $vf
+	check_same "the others are not" "$(bus_masters $(kept_vfs))" \
+		"$(kept_vfs | tail -n +2)"
+	check "all VFs are abandoned" pci-liveupdate abandon $PF/vfs
+	check_same "none does DMA" "$(bus_masters $(kept_vfs))" ""
+	check "the PF goes with them" not [ "$(records incoming | grep "^$PF\$")" ]
+	check "their session is finished" pci-liveupdate abandon vfs
 }
 
 second() {
-	local address
-
+	set_roles
 	catch_uevents
-	bind $(others)
-	check "the function that nobody bound can do DMA" can_do_dma $(abandoned)
-	check "its session is finished" luo-file abandon vm2
-	check "its DMA is stopped" not can_do_dma $(abandoned)
-	check "the session of the others is finished" pci-liveupdate finish vm1
+	edu-dma check >/tmp/dma 2>&1
+	check "the DMA during the kexec arrived" [ ! -s /tmp/dma ]
+	check_hung
+	check_unbound
+	check_removed
+	check_retried
+	check_foreign
+	check_vfio
+	check_vfs
+	bind $OTHERS
+	check "the session of the others is finished" pci-liveupdate finish others
 	check_same "nothing stays in the record" "$(records incoming)" ""
+	check_same "the others were not stopped" "$(bus_masters $OTHERS)" "$OTHERS"
+	check_same "each has another uevent" "$(sort /tmp/uevents | grep ^finished)" \
+		"$(printf 'finished %s\n' $OTHERS $RETRIED | sort)"
 
-	for address in $(others); do
-		check "that of $address is not" can_do_dma $address
-	done
-	check "the kernel warns of it" log_warns_of $(abandoned)
-	check "user space gets a uevent" uevent abandoned $(abandoned)
-	check_same "and none for the others" "$(grep -c ^abandoned /tmp/uevents)" 1
-	check_same "which have another one" "$(grep -c ^finished /tmp/uevents)" \
-		"$(count $(others))"
+	unbind $UNBOUND
+	bind $UNBOUND
+	enable_dma $UNBOUND
+	check "the abandoned function is preserved again" preserve again $UNBOUND
+	NEXT=third load_next
+	run_next_with_dma $UNBOUND
 }
 
-# catch_uevents: lines "EVENT ADDRESS" in /tmp/uevents.
-catch_uevents() {
-	: >/tmp/uevents
-	cat >/tmp/uevent-helper <<-'END'
-	#!/bin/sh
-	[ ! "$PCI_LIVEUPDATE" ] ||
-		echo "$PCI_LIVEUPDATE $PCI_SLOT_NAME" >>/tmp/uevents
-	END
-	chmod +x /tmp/uevent-helper
-	echo /tmp/uevent-helper >/sys/kernel/uevent_helper
-}
-
-# uevent EVENT ADDRESS: whether it came. The kernel does not wait for the helper.
-uevent() {
-	local tries=20
-
-	until grep -qx "$1 $2" /tmp/uevents; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		usleep 100000
-	done
-}
-
-log_warns_of() {
-	dmesg -r | grep "^<4>.*$1: liveupdate: has no user any more"
+third() {
+	set_roles
+	check_same "it is preserved once more" "$(records incoming function)" $UNBOUND
+	edu-dma check >/tmp/dma 2>&1
+	check "its DMA during the kexec arrived" [ ! -s /tmp/dma ]
+	bind $UNBOUND
+	check "its session is finished" pci-liveupdate finish again
+	check_same "nothing stays in the last record" "$(records incoming)" ""
 }

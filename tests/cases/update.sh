@@ -22,7 +22,7 @@ update_tests() {
 	run update-binding live_update 7.3-base 7.3-base 8 binding
 	run_similar update-luo-off-nothing live_update 7.3-base 7.3-base 8 luo_off_nothing
 	run update-kexec-load kexec_load_test
-	run update-abandoned live_update 7.3-base 7.3-base 8 abandoned
+	run update-abandoned abandoned_test
 	run update-preserve-incoming live_update 7.3-base 7.3-base 2 preserve_incoming
 	run update-freeze live_update 7.3-base 7.3-base 8 freeze
 	run update-suspend live_update 7.3-base 7.3-base 2 suspend
@@ -38,6 +38,14 @@ record_version() {
 kexec_load_test() {
 	live_update "$1" 7.3-base 7.3-base 8 kexec_load || return
 	console_has "$1/console" 'liveupdate: .*takes no record'
+}
+
+# abandoned_test DIR: the third kernel gets a function that the second one has abandoned.
+abandoned_test() {
+	boot_kernels "$1" 7.3-base 7.3-base 24 abandoned --qemu=one_pf --seconds=400 vfs=4 \
+		vfio.enable_unsafe_noiommu_mode=1 || return
+	guest_passed "$1" third || return
+	console_is_clean "$1/console"
 }
 
 luo_selftests() {

@@ -7,6 +7,8 @@
  * takes 100 ms for it.
  *
  * edu-dma check: retrieve the memfd, and see whether the pattern is there.
+ *
+ * edu-dma try ADDRESS: have the edu read a pattern, and write it to another page.
  */
 
 #define _GNU_SOURCE
@@ -55,16 +57,25 @@ static void edu_dma(__u64 *edu, __u64 from, __u64 to,
 	edu_write(edu, EDU_DMA_COMMAND, command | EDU_DMA_RUN);
 }
 
-static void give_pattern_to(__u64 *edu)
+static void edu_wait(__u64 *edu)
 {
-	__u8 *page = map(-1, PAGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED |
-			    MAP_POPULATE);
-
-	fill(page);
-	edu_dma(edu, physical(page), EDU_BUFFER, 0);
 	while (__atomic_load_n(&edu[EDU_DMA_COMMAND], __ATOMIC_ACQUIRE) &
 	       EDU_DMA_RUN)
 		usleep(1000);
+}
+
+static __u8 *map_page(void)
+{
+	return map(-1, PAGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE);
+}
+
+static void give_pattern_to(__u64 *edu)
+{
+	__u8 *page = map_page();
+
+	fill(page);
+	edu_dma(edu, physical(page), EDU_BUFFER, 0);
+	edu_wait(edu);
 }
 
 static int start(const char *address)
@@ -89,20 +100,39 @@ static int start(const char *address)
 	err(1, "kexec");
 }
 
-static int check(void)
+static int compare(const __u8 *found)
 {
-	int fd = luo_retrieve_fd(luo_retrieve_session(SESSION), TOKEN);
-	__u8 pattern[SIZE], found[SIZE];
+	__u8 pattern[SIZE];
 
-	if (pread(fd, found, SIZE, 0) != SIZE)
-		err(1, "read the memfd");
 	fill(pattern);
 	if (memcmp(found, pattern, SIZE)) {
-		printf("the pattern did not arrive, the memfd begins with %02x %02x\n",
+		printf("the pattern did not arrive, the memory begins with %02x %02x\n",
 		       found[0], found[1]);
 		return 3;
 	}
 	return 0;
+}
+
+static int check(void)
+{
+	int fd = luo_retrieve_fd(luo_retrieve_session(SESSION), TOKEN);
+	__u8 found[SIZE];
+
+	if (pread(fd, found, SIZE, 0) != SIZE)
+		err(1, "read the memfd");
+	return compare(found);
+}
+
+static int try(const char *address)
+{
+	__u64 *edu = map_bar(address, PAGE);
+	__u8 *page = map_page();
+
+	memset(page, 0, PAGE);
+	give_pattern_to(edu);
+	edu_dma(edu, EDU_BUFFER, physical(page), EDU_DMA_FROM_EDU);
+	edu_wait(edu);
+	return compare(page);
 }
 
 int main(int argc, char **argv)
@@ -111,5 +141,7 @@ int main(int argc, char **argv)
 		return start(argv[2]);
 	if (argc == 2 && !strcmp(argv[1], "check"))
 		return check();
-	errx(2, "usage: edu-dma start ADDRESS | edu-dma check");
+	if (argc == 3 && !strcmp(argv[1], "try"))
+		return try(argv[2]);
+	errx(2, "usage: edu-dma start ADDRESS | edu-dma check | edu-dma try ADDRESS");
 }

@@ -556,10 +556,10 @@ absent() {
 	awk '$5 == "absent" { n++ } END { print n + 0 }' "$RECORD"
 }
 
-# close_session HOLDER: end the process that holds it.
+# close_session HOLDER [SIGNAL]: end the process that holds it.
 close_session() {
 	# kill "" ends all processes of the group.
-	[ "$1" ] && kill "$1" || return
+	[ "$1" ] && kill "-${2:-TERM}" "$1" || return
 	while [ -e "/proc/$1" ]; do
 		usleep 10000
 	done
@@ -663,6 +663,34 @@ check_leaks() {
 # page_size: in kB.
 page_size() {
 	awk '/^KernelPageSize/ { print $2; exit }' /proc/self/smaps
+}
+
+# catch_uevents: lines "EVENT ADDRESS" in /tmp/uevents.
+catch_uevents() {
+	: >/tmp/uevents
+	cat >/tmp/uevent-helper <<-'END'
+	#!/bin/sh
+	[ ! "$PCI_LIVEUPDATE" ] ||
+		echo "$PCI_LIVEUPDATE $PCI_SLOT_NAME" >>/tmp/uevents
+	END
+	chmod +x /tmp/uevent-helper
+	echo /tmp/uevent-helper >/sys/kernel/uevent_helper
+}
+
+# uevent EVENT ADDRESS: whether it came. The kernel does not wait for the helper.
+uevent() {
+	becomes grep -qx "$1 $2" /tmp/uevents
+}
+
+# becomes COMMAND...: within two seconds.
+becomes() {
+	local tries=20
+
+	until "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		usleep 100000
+	done
 }
 
 mem_total() {
