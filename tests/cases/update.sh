@@ -23,10 +23,17 @@ update_tests() {
 	run_similar update-luo-off-nothing live_update 7.3-base 7.3-base 8 luo_off_nothing
 	run update-kexec-load kexec_load_test
 	run update-abandoned abandoned_test
+	run update-aborted live_update 7.3-base 7.3-base 17 aborted --qemu=one_pf vfs=4 --seconds=600 \
+		vfio.enable_unsafe_noiommu_mode=1 "seed=$(seed)"
 	run update-preserve-incoming live_update 7.3-base 7.3-base 2 preserve_incoming
 	run update-freeze live_update 7.3-base 7.3-base 8 freeze
 	run update-suspend live_update 7.3-base 7.3-base 2 suspend
 	run_similar luo-selftests luo_selftests
+}
+
+# seed: of the random moments in a guest, which says it. SEED= sets it.
+seed() {
+	echo "${SEED:-$((RANDOM + 1))}"
 }
 
 # record_version: the version of the record that the kernels write.

@@ -693,6 +693,39 @@ becomes() {
 	done
 }
 
+# draw N: set DRAWN to a number from 0 to N - 1. The parameter seed decides.
+# shellcheck disable=SC2034 # scenarios use it
+draw() {
+	[ "$RANDOM_STATE" ] || RANDOM_STATE=$(parameter seed 1)
+	RANDOM_STATE=$(((RANDOM_STATE * 1103515245 + 12345) & 0x7fffffff))
+	DRAWN=$((RANDOM_STATE / 256 % $1))
+}
+
+# kill_after MICROSECONDS COMMAND...: kill it then, if it is not over.
+kill_after() {
+	local us=$1 pid
+	shift
+
+	"$@" >/dev/null 2>&1 &
+	pid=$!
+	usleep "$us"
+	kill -KILL $pid 2>/dev/null
+	wait $pid
+}
+
+# measure COMMAND...: set ELAPSED_US. Not in a subshell, where close_session does not end:
+# this shell is the parent of the holder, and has to wait for it.
+# shellcheck disable=SC2034 # scenarios use it
+measure() {
+	local before after
+
+	read -r before _ </proc/uptime
+	"$@" >/dev/null
+	read -r after _ </proc/uptime
+	ELAPSED_US=$(awk -v a="$after" -v b="$before" \
+		'BEGIN { printf "%d\n", (a - b) * 1000000 }')
+}
+
 mem_total() {
 	awk '/^MemTotal/ { print $2 }' /proc/meminfo
 }
