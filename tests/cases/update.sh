@@ -25,6 +25,8 @@ update_tests() {
 	run update-abandoned abandoned_test
 	run update-aborted live_update 7.3-base 7.3-base 17 aborted --qemu=one_pf vfs=4 --seconds=600 \
 		vfio.enable_unsafe_noiommu_mode=1 "seed=$(seed)"
+	run update-crashes live_update 7.3-base 7.3-base 24 crashes --qemu=one_pf vfs=4 --seconds=400 \
+		vfio.enable_unsafe_noiommu_mode=1 "seed=$(seed)"
 	run update-preserve-incoming live_update 7.3-base 7.3-base 2 preserve_incoming
 	run update-freeze live_update 7.3-base 7.3-base 8 freeze
 	run update-suspend live_update 7.3-base 7.3-base 2 suspend
