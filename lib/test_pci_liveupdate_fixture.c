@@ -316,6 +316,15 @@ static void keep_vfs(struct pci_dev *dev)
 		set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &dev->priv_flags);
 }
 
+/* Owners use their functions. One that decodes nothing was reset. */
+static void use_functions(struct model *model)
+{
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (!model_is_bridge(fn) && !model_is_vf(fn))
+			model->fns[fn].cfg[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
+	}
+}
+
 /*
  * Live update from preserved functions up to the moment before the scan of the next
  * kernel. The model keeps its registers, as hardware does.
@@ -340,6 +349,7 @@ void api_live_update(struct kunit *test)
 	}
 	api_end_outgoing(t);
 	api_remove_host(test);
+	use_functions(&t->model);
 
 	api_retrieve(test);
 }

@@ -222,6 +222,59 @@ static void incoming_other_numbers(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, PF));
 }
 
+/**
+ * struct lost_state - Registers of a function that may have been reset.
+ * @name:    Name of the case.
+ * @fn:      The function.
+ * @command: Value of Command.
+ * @where:   A BAR.
+ * @bar:     Bits of that BAR.
+ * @reset:   The function was reset.
+ */
+struct lost_state {
+	const char *name;
+	enum model_fn fn;
+	u8 command;
+	u8 where;
+	u8 bar;
+	bool reset;
+};
+
+static const struct lost_state lost_states[] = {
+	{ "reset", EP_A0, 0, PCI_BASE_ADDRESS_2, 0, true },
+	{ "reset_pf", PF, 0, PCI_BASE_ADDRESS_2, 0, true },
+	{ "prefetchable", EP_A0, 0, PCI_BASE_ADDRESS_2,
+	  PCI_BASE_ADDRESS_MEM_PREFETCH, true },
+	{ "io", EP_A0, PCI_COMMAND_IO, PCI_BASE_ADDRESS_2, 0, false },
+	{ "memory", EP_A0, PCI_COMMAND_MEMORY, PCI_BASE_ADDRESS_2, 0, false },
+	{ "master", EP_A0, PCI_COMMAND_MASTER, PCI_BASE_ADDRESS_2, 0, false },
+	{ "address", EP_A0, 0, PCI_BASE_ADDRESS_2, 0x80, false },
+	{ "last_bar", EP_A1, 0, PCI_BASE_ADDRESS_5, 0x80, false },
+	{ "high_address", EP_A0, 0, PCI_BASE_ADDRESS_1, 0x01, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(lost_state, lost_states, name);
+
+/* The link of a function went down between the kernels. */
+static void incoming_reset(struct kunit *test)
+{
+	const struct lost_state *state = test->param_value;
+	struct api_test *t = test->priv;
+	u8 *cfg = t->model.fns[state->fn].cfg;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	cfg[PCI_COMMAND] = state->command;
+	cfg[state->where] |= state->bar;
+	api_scan_all(test);
+	KUNIT_EXPECT_EQ(test, api_is_preserved(t, state->fn), !state->reset);
+	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, "its BARs are 0"),
+			state->reset);
+	KUNIT_EXPECT_TRUE(test, api_is_preserved(t, EP_CONV));
+}
+
 /* The bridges above an absent function stay preserved. */
 static void incoming_absent(struct kunit *test)
 {
@@ -324,6 +377,18 @@ static void disconnect_incoming(struct kunit *test)
 	api_rescan(t);
 	KUNIT_ASSERT_NOT_NULL(test, t->devs[EP_CONV]);
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
+}
+
+/* Its driver finishes a function before it is unbound. */
+static void disconnect_finish(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_live_update_all(test);
+	pci_dev_set_disconnected(t->devs[EP_CONV], NULL);
+	api_finish(t, EP_CONV);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
+	api_expect_logged(test, "gone before it was finished");
 }
 
 /* Removing a bridge drops all functions below, even those never found. */
@@ -447,9 +512,11 @@ static struct kunit_case incoming_cases[] = {
 	KUNIT_CASE(both_sides),
 	KUNIT_CASE_PARAM(incoming_other_card, other_card_gen_params),
 	KUNIT_CASE(incoming_other_numbers),
+	KUNIT_CASE_PARAM(incoming_reset, lost_state_gen_params),
 	KUNIT_CASE(incoming_absent),
 	KUNIT_CASE(remove_incoming),
 	KUNIT_CASE(disconnect_incoming),
+	KUNIT_CASE(disconnect_finish),
 	KUNIT_CASE(disconnect_incoming_bridge),
 	KUNIT_CASE(disconnect_incoming_range),
 	KUNIT_CASE(incoming_accesses),

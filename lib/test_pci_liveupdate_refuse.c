@@ -12,6 +12,7 @@
 #include <linux/io.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
+#include <linux/sizes.h>
 #include <linux/suspend.h>
 #include <linux/unaligned.h>
 
@@ -236,6 +237,37 @@ static void recover_contained(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
 }
 
+/* Freeze */
+
+static void check_outgoing(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct resource *res;
+	u8 *command = t->model.fns[EP_CONV].cfg + PCI_COMMAND;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_CONV), 0);
+	/* It never had an address. */
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_outgoing_check(t->devs[EP_CONV]), 0);
+
+	res = &t->devs[EP_CONV]->resource[1];
+	res->start = SZ_1M;
+	res->end = SZ_2M - 1;
+	res->flags &= ~IORESOURCE_UNSET;
+	*command = PCI_COMMAND_MEMORY;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_outgoing_check(t->devs[EP_CONV]), 0);
+	*command = 0;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_outgoing_check(t->devs[EP_CONV]),
+			-ENODEV);
+	api_expect_logged(test, "was reset, and has lost its addresses");
+
+	t->model.fns[EP_CONV].absent = true;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_outgoing_check(t->devs[EP_CONV]),
+			-ENODEV);
+	api_expect_logged(test, "does not answer any more");
+}
+
 /* Bus mastering of unfinished functions */
 
 static bool is_master(struct api_test *t, enum model_fn fn)
@@ -302,6 +334,7 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(allow_bus_reset),
 	KUNIT_CASE(refuse_recovery),
 	KUNIT_CASE(recover_contained),
+	KUNIT_CASE(check_outgoing),
 	KUNIT_CASE(stop_abandoned),
 	{ }
 };

@@ -147,6 +147,19 @@ bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag)
 	return test_bit(flag, &dev->priv_flags);
 }
 
+/* Check if a function is absent: a message has told of one that is not adopted. */
+static bool pci_liveupdate_is_absent(pci_ser_key_t key)
+{
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	struct pci_bus *bus;
+	struct pci_dev *dev;
+
+	bus = pci_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
+	dev = bus ? pci_get_slot(bus, bdf & 0xff) : NULL;
+	pci_dev_put(dev);
+	return !dev;
+}
+
 /* Log up to PCI_LIVEUPDATE_LOG_LIMIT functions in [start, end). */
 static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
 				      pci_ser_key_t start, pci_ser_key_t end,
@@ -158,7 +171,8 @@ static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
 	for (pci_ser_key_t key = start;
 	     pci_liveupdate_index_next(index, &key) && key < end; key++) {
 		if (absent && pci_liveupdate_index_find(index, key, &slot) &&
-		    pci_liveupdate_index_marked(&slot))
+		    (pci_liveupdate_index_marked(&slot) ||
+		     !pci_liveupdate_is_absent(key)))
 			continue;
 		if (n++ == PCI_LIVEUPDATE_LOG_LIMIT) {
 			pr_warn("and more, see /sys/kernel/debug/pci_liveupdate\n");
@@ -173,7 +187,8 @@ static void pci_liveupdate_warn_range(struct pci_liveupdate_index *index,
  * pci_liveupdate_warn - Log the functions of an index.
  * @index: An index.
  * @text: Text behind each address.
- * @absent: Log only functions that have not been found.
+ * @absent: Log only functions that have not been found, and no other device at
+ *          their address.
  *
  * Context: The caller holds pci_liveupdate_lock.
  */
@@ -202,6 +217,37 @@ static u8 pci_liveupdate_bar_shift(struct pci_dev *dev, int bar)
 		return 0;
 
 	return ilog2(resource_size(res));
+}
+
+/*
+ * Check if a function decodes nothing, does no DMA and has no address in any BAR, as
+ * after a reset. A VF has no BARs.
+ */
+static bool pci_liveupdate_is_clear(struct pci_dev *dev)
+{
+	bool high = false;
+	u16 command;
+
+	if (!pci_liveupdate_is_function(dev) || dev->is_virtfn)
+		return false;
+
+	pci_read_config_word(dev, PCI_COMMAND, &command);
+	if (command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER))
+		return false;
+
+	for (int i = 0; i < PCI_STD_NUM_BARS; i++) {
+		u32 bar;
+
+		pci_read_config_dword(dev, PCI_BASE_ADDRESS_0 + 4 * i, &bar);
+		/* The lower 4 bits have no address, but in the upper half of a BAR */
+		if (bar & (high ? U32_MAX : (u32)PCI_BASE_ADDRESS_MEM_MASK))
+			return false;
+		high = !high && (bar & (PCI_BASE_ADDRESS_SPACE |
+					PCI_BASE_ADDRESS_MEM_TYPE_MASK)) ==
+				PCI_BASE_ADDRESS_MEM_TYPE_64;
+	}
+
+	return true;
 }
 
 static struct pci_function_ser pci_liveupdate_describe(struct pci_dev *dev)
@@ -650,6 +696,50 @@ int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_preserve);
 
+/* Check if @dev was given an address that a reset would clear. */
+static bool pci_liveupdate_has_address(struct pci_dev *dev)
+{
+	for (int i = 0; i < PCI_STD_NUM_BARS; i++) {
+		const struct resource *res = &dev->resource[i];
+		struct pci_bus_region region;
+
+		if (!res->flags || res->flags & IORESOURCE_UNSET)
+			continue;
+		pcibios_resource_to_bus(dev->bus, &region, (struct resource *)res);
+		if (region.start)
+			return true;
+	}
+
+	return false;
+}
+
+/**
+ * pci_liveupdate_outgoing_check - Check that a preserved function is not lost.
+ * @dev: A function preserved by pci_liveupdate_outgoing_preserve().
+ *
+ * Call it from the .freeze() callback of a LUO file handler: the owner of a function
+ * that was reset, for example by error recovery, must learn that before the kexec.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -ENODEV with an error message if @dev does not answer, or has lost
+ *         its addresses.
+ */
+int pci_liveupdate_outgoing_check(struct pci_dev *dev)
+{
+	if (!pci_device_is_present(dev)) {
+		pci_err(dev, "preserved, but does not answer any more: close its session\n");
+		return -ENODEV;
+	}
+
+	if (pci_liveupdate_has_address(dev) && pci_liveupdate_is_clear(dev)) {
+		pci_err(dev, "preserved, but was reset, and has lost its addresses: close its session\n");
+		return -ENODEV;
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing_check);
+
 static int pci_liveupdate_unpreserve_dev(struct pci_dev *dev)
 {
 	guard(mutex)(&pci_liveupdate_lock);
@@ -830,6 +920,19 @@ static void pci_liveupdate_stop_damaged(struct pci_dev *dev,
 		damage->expected, function ? ", bus mastering is cleared" : "");
 }
 
+/* Check that @dev has not been reset since the previous kernel described it. */
+static int pci_liveupdate_check_reset(struct pci_dev *dev,
+				      const struct pci_function_ser *entry)
+{
+	/* A function without BARs has nothing to compare */
+	if (!memchr_inv(entry->bar_shift, 0, PCI_STD_NUM_BARS) ||
+	    !pci_liveupdate_is_clear(dev))
+		return 0;
+
+	pci_err(dev, "was preserved, but its link went down or another card is in its slot: its BARs are 0; not treated as preserved\n");
+	return -ENXIO;
+}
+
 /* Check that a PF has its recorded SR-IOV state. */
 static int pci_liveupdate_check_sriov(struct pci_dev *dev,
 				      const struct pci_liveupdate_slot *slot)
@@ -852,6 +955,7 @@ static int pci_liveupdate_check_match(struct pci_dev *dev,
 {
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
+	int err;
 
 	entry = pci_liveupdate_index_entry(pci_liveupdate_incoming, slot, &damage);
 	if (IS_ERR(entry)) {
@@ -873,8 +977,13 @@ static int pci_liveupdate_check_match(struct pci_dev *dev,
 		return -ENXIO;
 	}
 
-	return entry->flags & PCI_SER_PF ?
-	       pci_liveupdate_check_sriov(dev, slot) : 0;
+	if (entry->flags & PCI_SER_PF) {
+		err = pci_liveupdate_check_sriov(dev, slot);
+		if (err)
+			return err;
+	}
+
+	return pci_liveupdate_check_reset(dev, entry);
 }
 
 /* Mark a device if it matches its entry in the record. */
@@ -988,6 +1097,8 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_hold);
 
 static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
 {
+	bool gone;
+
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
 		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
@@ -1000,7 +1111,10 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
 		pci_liveupdate_disown(pci_liveupdate_incoming, dev,
 				      PCI_DEV_LIVEUPDATE_INCOMING);
 		clear_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
-		if (stop && !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
+		gone = pci_dev_is_disconnected(pci_physfn(dev));
+		if (gone) {
+			pci_warn(dev, "gone before it was finished, no longer preserved\n");
+		} else if (stop && !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
 			pci_clear_master(dev);
 			pci_warn(dev, "has no user any more, bus mastering is cleared\n");
 		}
@@ -1008,8 +1122,8 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
 
 	if (!READ_ONCE(dev->driver))
 		pci_liveupdate_release_to_drivers(dev);
-	pci_liveupdate_send_uevent(dev, stop ? "PCI_LIVEUPDATE=abandoned" :
-					       "PCI_LIVEUPDATE=finished");
+	pci_liveupdate_send_uevent(dev, stop || gone ? "PCI_LIVEUPDATE=abandoned" :
+						       "PCI_LIVEUPDATE=finished");
 	pci_dbg(dev, "finished\n");
 	return 0;
 }
@@ -1118,7 +1232,9 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 	guard(mutex)(&pci_liveupdate_lock);
 
 	if (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_OUTGOING)) {
-		if (!pci_liveupdate_is_disabled(dev))
+		if (kexec_in_progress)
+			pci_warn(dev, "removed after the kexec has begun, the next kernel will not find it\n");
+		else if (!pci_liveupdate_is_disabled(dev))
 			pci_warn(dev, "removed while preserved for the next kernel, which will not look for it\n");
 		if (!kexec_in_progress)
 			pci_liveupdate_drop_dev(pci_liveupdate_outgoing, dev,

@@ -26,8 +26,8 @@
  * Unbinding a preserved function unpreserves it: another driver may bind. But the
  * file stays in its session, and the owner of the session expects the function in
  * the next kernel. So the kexec fails with -ENODEV and a message if a function in
- * a session was unbound or removed, or does not answer. The owner then closes the
- * session, or binds the function and preserves it in a new session.
+ * a session was unbound or removed, does not answer, or was reset. The owner then
+ * closes the session, or binds the function and preserves it in a new session.
  *
  * A PF bound to the driver gets VFs from sriov_numvfs, and keeps them when it is
  * unbound. It need not be preserved for its VFs to be preserved.
@@ -52,6 +52,7 @@
 #include <linux/idr.h>
 #include <linux/init.h>
 #include <linux/kdev_t.h>
+#include <linux/kernel.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/kref.h>
 #include <linux/liveupdate.h>
@@ -217,8 +218,18 @@ static int stub_freeze(struct liveupdate_file_op_args *args)
 	if (!pci_liveupdate_outgoing_is_preserved(stub->pdev))
 		return 0;
 
+	return pci_liveupdate_outgoing_check(stub->pdev);
+}
+
+static int stub_check_incoming(struct stub *stub)
+{
+	if (!pci_liveupdate_incoming_is_preserved(stub->pdev)) {
+		pci_warn(stub->pdev, "was not preserved, or is another device now\n");
+		return -ENODEV;
+	}
+
 	if (!pci_device_is_present(stub->pdev)) {
-		pci_err(stub->pdev, "preserved, but does not answer any more: close its session\n");
+		pci_err(stub->pdev, "was preserved, but does not answer any more\n");
 		return -ENODEV;
 	}
 
@@ -256,15 +267,16 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct stub *stub;
 	struct file *file;
+	int err;
 
 	stub = stub_get(&stubs_by_key, args->serialized_data);
 	if (!stub)
 		return stub_not_bound(args->serialized_data);
 
-	if (!pci_liveupdate_incoming_is_preserved(stub->pdev)) {
-		pci_warn(stub->pdev, "was not preserved, or is another device now\n");
+	err = stub_check_incoming(stub);
+	if (err) {
 		stub_put(stub);
-		return -ENODEV;
+		return err;
 	}
 
 	file = anon_inode_getfile("[" STUB_NAME "]", &stub_fops, stub, O_RDWR);
@@ -432,7 +444,7 @@ static void stub_remove(struct pci_dev *pdev)
 
 	scoped_guard(mutex, &stub->lock) {
 		stub->bound = false;
-		if (stub->preserved)
+		if (stub->preserved && system_state == SYSTEM_RUNNING)
 			pci_warn(pdev, "unbound while preserved for the next kernel: no kexec until its session is closed\n");
 		stub_unpreserve_locked(stub);
 	}

@@ -63,6 +63,7 @@ int pci_liveupdate_unregister_fh(struct liveupdate_file_handler *fh);
 int pci_liveupdate_outgoing_preserve(struct pci_dev *dev);
 void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev);
 bool pci_liveupdate_outgoing_is_preserved(struct pci_dev *dev);
+int pci_liveupdate_outgoing_check(struct pci_dev *dev);
 bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev);
 bool pci_liveupdate_incoming_is_recorded(u32 domain, u16 bdf);
 void pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold);
@@ -99,6 +100,11 @@ static inline void pci_liveupdate_outgoing_unpreserve(struct pci_dev *dev) { }
 static inline bool pci_liveupdate_outgoing_is_preserved(struct pci_dev *dev)
 {
 	return false;
+}
+
+static inline int pci_liveupdate_outgoing_check(struct pci_dev *dev)
+{
+	return -EOPNOTSUPP;
 }
 
 static inline bool pci_liveupdate_incoming_is_preserved(struct pci_dev *dev)
