@@ -223,7 +223,7 @@ static void refuse_recovery(struct kunit *test)
 
 #define DPC_CAP		0x100
 
-/* Recovery below a port disturbs no device that DPC has reset already. */
+/* Recovery disturbs no device that DPC has reset already, but these are lost. */
 static void recover_contained(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -235,6 +235,9 @@ static void recover_contained(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
 	dpc[PCI_EXP_DPC_STATUS] = PCI_EXP_DPC_STATUS_TRIGGER;
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(PF));
+	KUNIT_EXPECT_EQ(test, 1, test_count_logged(&t->guard,
+						   "reset by Downstream Port Containment"));
 }
 
 /* Freeze */

@@ -836,6 +836,30 @@ static void disconnect_pf_incoming(struct kunit *test)
 	sriov_enable_vfs(test, PF_S);
 }
 
+#define DPC_CAP		0x100
+
+/* DPC has reset a device with PFs. VFs may be on other buses. */
+static void contain_pfs(struct kunit *test)
+{
+	const struct sriov_layout *layout = test->param_value;
+	unsigned long set = sriov_set(layout, ALL_SRIOV_FNS);
+	struct api_test *t = test->priv;
+	u8 *dpc = t->model.fns[RP_S].cfg + DPC_CAP;
+
+	sriov_begin_layout(test, layout);
+	t->model.no_services = true;
+	put_unaligned_le32(PCI_EXT_CAP_ID_DPC | 1 << 16, dpc);
+	sriov_preserve(test, set);
+	api_live_update(test);
+	sriov_scan(test);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_S]));
+	dpc[PCI_EXP_DPC_STATUS] = PCI_EXP_DPC_STATUS_TRIGGER;
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_S]));
+	api_expect_exactly(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_nr_vfs(t->devs[PF_S],
+						    PCI_DEV_LIVEUPDATE_INCOMING), 0);
+}
+
 /* The PF is finished, and removed with the VFs of the previous kernel. */
 static void remove_pf_finished(struct kunit *test)
 {
@@ -959,6 +983,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(disable_owned),
 	KUNIT_CASE_PARAM(remove_pf_incoming, layout_gen_params),
 	KUNIT_CASE_PARAM(disconnect_pf_incoming, layout_gen_params),
+	KUNIT_CASE_PARAM(contain_pfs, layout_gen_params),
 	KUNIT_CASE_SLOW(remove_pf_finished),
 	KUNIT_CASE_SLOW(adopt_reads_less),
 	KUNIT_CASE_SLOW(forget_capabilities),

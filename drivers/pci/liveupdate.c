@@ -1171,6 +1171,51 @@ void pci_liveupdate_incoming_abandon(struct pci_dev *dev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_abandon);
 
+/* Loss */
+
+/* Drop a function that the hardware has reset. A PF stays until its VFs are dropped. */
+static void pci_liveupdate_lose_dev(struct pci_dev *dev)
+{
+	scoped_guard(mutex, &pci_liveupdate_lock) {
+		if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
+		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
+		    pci_liveupdate_nr_vfs(dev, PCI_DEV_LIVEUPDATE_INCOMING))
+			return;
+		pci_liveupdate_drop_dev(pci_liveupdate_incoming, dev,
+					PCI_DEV_LIVEUPDATE_INCOMING);
+	}
+
+	pci_err(dev, "reset by Downstream Port Containment before it was finished, no longer preserved\n");
+	pci_liveupdate_send_uevent(dev, "PCI_LIVEUPDATE=abandoned");
+}
+
+/**
+ * pci_liveupdate_lose_below - Drop functions below a link that went down.
+ * @bridge: The bridge above the link.
+ *
+ * Context: Process context. May sleep.
+ */
+void pci_liveupdate_lose_below(struct pci_dev *bridge)
+{
+	const struct resource *buses;
+	struct pci_dev *dev;
+
+	if (!bridge->subordinate)
+		return;
+
+	/* VFs may be on buses of their own, which pci_walk_bus() does not find */
+	buses = &bridge->subordinate->busn_res;
+	for (int pass = 0; pass < 2; pass++) {
+		dev = NULL;
+		for_each_pci_dev(dev) {
+			if (pci_domain_nr(dev->bus) == pci_domain_nr(bridge->bus) &&
+			    dev->bus->number >= buses->start &&
+			    dev->bus->number <= buses->end)
+				pci_liveupdate_lose_dev(dev);
+		}
+	}
+}
+
 /* Removal */
 
 /* Drop all functions in the recorded range of a bridge that is gone. */

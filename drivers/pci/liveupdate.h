@@ -282,6 +282,7 @@ void pci_liveupdate_drop_above(struct pci_liveupdate_index *index,
 			       struct pci_dev *dev, struct pci_bus *bus, int flag);
 void pci_liveupdate_drop_dev(struct pci_liveupdate_index *index,
 			     struct pci_dev *dev, int flag);
+void pci_liveupdate_lose_below(struct pci_dev *bridge);
 void pci_liveupdate_clear_flag(struct pci_dev *dev, int flag);
 void pci_liveupdate_release_to_drivers(struct pci_dev *dev);
 void pci_liveupdate_send_uevent(struct pci_dev *dev, char *state);

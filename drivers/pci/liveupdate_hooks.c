@@ -528,7 +528,8 @@ int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
  * @bridge: The device to recover with all devices below, or NULL.
  *
  * Recovery resets devices, and marks them as failed without a reset. Prints an
- * error if recovery is blocked.
+ * error if recovery is blocked. If Downstream Port Containment has reset the devices
+ * already, they are no longer preserved.
  *
  * Context: Process context. May sleep.
  * Return: true if @bridge or a function below is preserved by the previous kernel
@@ -536,8 +537,13 @@ int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
  */
 bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
 {
-	if (!bridge || pci_liveupdate_is_contained(bridge))
+	if (!bridge)
 		return false;
+
+	if (pci_liveupdate_is_contained(bridge)) {
+		pci_liveupdate_lose_below(bridge);
+		return false;
+	}
 
 	if (bridge->subordinate)
 		return hooks_reset_blocked(bridge->subordinate, NULL,
