@@ -77,6 +77,7 @@
 #include <linux/sysfs.h>
 #include <linux/uuid.h>
 #include <linux/vfio.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "vfio_pci_priv.h"
@@ -90,6 +91,7 @@
  * @requested: VFIO_PCI_SER_RESET if user space has selected it, or 0.
  * @outgoing:  Data for the next kernel, or NULL if the file is not preserved.
  * @incoming:  Data of the previous kernel from retrieve to finish, or NULL.
+ * @removing:  vfio-pci is being unbound.
  *
  * The lock of the device set protects the members below @lock.
  */
@@ -99,6 +101,7 @@ struct vfio_pci_liveupdate {
 	u32 requested;
 	struct vfio_pci_ser *outgoing;
 	struct vfio_pci_ser *incoming;
+	bool removing;
 };
 
 /* Devices bound to vfio-pci by their key, which is that of their PCI function. */
@@ -107,6 +110,10 @@ static DEFINE_XARRAY(vfio_pci_liveupdate_devices);
 
 /* The handler is registered. */
 static bool vfio_pci_liveupdate_on;
+
+/* The kernel is being left. The wait queue is for that, and for the end of a freeze. */
+static bool vfio_pci_liveupdate_rebooting;
+static DECLARE_WAIT_QUEUE_HEAD(vfio_pci_liveupdate_wait);
 
 static struct vfio_pci_core_device *to_vdev(struct vfio_device *core_vdev)
 {
@@ -493,6 +500,7 @@ static void vfio_pci_unpreserve(struct liveupdate_file_op_args *args)
 static int vfio_pci_check_running(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;
+	int err;
 
 	if (vdev->pm_runtime_engaged || pdev->current_state != PCI_D0) {
 		pci_err(pdev, "is in %s, but can be preserved only in D0\n",
@@ -500,10 +508,9 @@ static int vfio_pci_check_running(struct vfio_pci_core_device *vdev)
 		return -EBUSY;
 	}
 
-	if (!pci_device_is_present(pdev)) {
-		pci_err(pdev, "preserved, but does not answer any more: close its session\n");
-		return -ENODEV;
-	}
+	err = pci_liveupdate_outgoing_check(pdev);
+	if (err)
+		return err;
 
 	guard(mutex)(&vdev->igate);
 
@@ -524,7 +531,7 @@ static int vfio_pci_freeze_locked(struct vfio_pci_core_device *vdev,
 	guard(mutex)(vfio_pci_set_lock(vdev));
 
 	/* device_shutdown() would wait for the unbinding, which waits for LUO */
-	if (!device_is_registered(&vdev->vdev.device)) {
+	if (vdev->liveupdate->removing) {
 		pci_err(vdev->pdev, "vfio-pci is being unbound: close the session\n");
 		return -ENODEV;
 	}
@@ -546,7 +553,7 @@ static int vfio_pci_freeze_locked(struct vfio_pci_core_device *vdev,
 		ser->flags |= VFIO_PCI_SER_TOKEN;
 	}
 
-	vdev->frozen = true;
+	WRITE_ONCE(vdev->frozen, true);
 	return 0;
 }
 
@@ -572,9 +579,10 @@ static void vfio_pci_unfreeze(struct liveupdate_file_op_args *args)
 	struct vfio_pci_core_device *vdev = vfio_pci_from_file(args->file);
 
 	guard(rwsem_write)(&vdev->liveupdate->lock);
-	guard(mutex)(vfio_pci_set_lock(vdev));
 
-	vdev->frozen = false;
+	scoped_guard(mutex, vfio_pci_set_lock(vdev))
+		WRITE_ONCE(vdev->frozen, false);
+	wake_up_all(&vfio_pci_liveupdate_wait);
 }
 
 /*
@@ -587,6 +595,9 @@ static int vfio_pci_liveupdate_reboot(struct notifier_block *nb,
 	struct vfio_pci_liveupdate *lu;
 	unsigned long key;
 	int err;
+
+	WRITE_ONCE(vfio_pci_liveupdate_rebooting, true);
+	wake_up_all(&vfio_pci_liveupdate_wait);
 
 	guard(mutex)(&vfio_pci_liveupdate_mutex);
 
@@ -683,6 +694,11 @@ static int vfio_pci_check_identity(struct vfio_pci_core_device *vdev,
 
 	if (!pci_liveupdate_incoming_is_preserved(pdev)) {
 		pci_err(pdev, "has a preserved file, but was not preserved, or is another device now\n");
+		return -ENODEV;
+	}
+
+	if (!pci_device_is_present(pdev)) {
+		pci_err(pdev, "has a preserved file, but does not answer any more\n");
 		return -ENODEV;
 	}
 
@@ -1007,6 +1023,39 @@ int vfio_pci_liveupdate_add(struct vfio_pci_core_device *vdev, bool enable_sriov
 
 	pci_liveupdate_incoming_hold(vdev->pdev, true);
 	return 0;
+}
+
+/**
+ * vfio_pci_liveupdate_leaves - Check if a device must stay registered to the end
+ * @vdev: Device that vfio-pci is being unbound from
+ *
+ * If a card is pulled after its file is frozen, unregistering the device would wait for
+ * its user and LUO to close the file, and device_shutdown() for that. Waits until it is
+ * clear if the kexec takes place.
+ *
+ * Return: true if it does, and the device must not be unregistered.
+ */
+bool vfio_pci_liveupdate_leaves(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_liveupdate *lu = vdev->liveupdate;
+
+	if (!lu)
+		return false;
+
+	for (;;) {
+		wait_event(vfio_pci_liveupdate_wait,
+			   !READ_ONCE(vdev->frozen) ||
+			   READ_ONCE(vfio_pci_liveupdate_rebooting));
+
+		guard(mutex)(vfio_pci_set_lock(vdev));
+
+		/* It cannot be frozen any more */
+		lu->removing = !vdev->frozen;
+		if (lu->removing)
+			return false;
+		if (vfio_pci_liveupdate_rebooting)
+			return true;
+	}
 }
 
 /**
