@@ -161,6 +161,16 @@ pci-liveupdate: $left"
 	rm -r "$ROOT/luo/incoming/s"
 	tree_bind "$B" "$STUB"
 
+	# vfio-pci waits for the file of a card that was pulled to be closed.
+	tree_remove "$B"
+	tree_device "$B" ff
+	manifest_abc "$C" | tree_incoming s "$A_TOKEN" "$B_TOKEN" "$C_TOKEN"
+	expect "finish: a card was pulled" 4 "session s: 2 of 3 functions retrieved
+session s: missing 1, failed 0, not bound 0
+session s: finished" "${given_up/$GONE/$B}" finish s
+	tree_remove "$B"
+	tree_functions "$B"
+
 	manifest_abc "$GONE" |
 		tree_incoming s "$A_TOKEN" "$B_TOKEN" "$GONE_TOKEN"
 	hold_start "held by" retrieve s

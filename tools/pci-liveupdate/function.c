@@ -23,9 +23,13 @@
 #define OVERRIDE_FMT	"echo %s > %s/devices/%s/driver_override"
 #define PROBE_FMT	"echo %s > %s/drivers_probe"
 
-/* Offset of the header type in configuration space, and its multi-function bit */
+/*
+ * Offset of the header type in configuration space, its multi-function bit, and the
+ * value of a function that does not answer
+ */
 #define HEADER_TYPE	0x0e
 #define HEADER_MULTI	0x80
+#define HEADER_GONE	0xff
 
 /**
  * path_format - Format a path below the directory of --root.
@@ -92,8 +96,8 @@ static bool function_has(const char *address, const char *file)
 	return !access(path, F_OK);
 }
 
-/* The stub binds all type 0 functions; other types are bridges. */
-static bool function_is_bridge(const char *address)
+/* Get the header type, or 0 if it is not known. */
+static unsigned char function_header(const char *address)
 {
 	unsigned char type = 0;
 	char path[PATH_MAX];
@@ -102,12 +106,27 @@ static bool function_is_bridge(const char *address)
 	path_format(path, PCI_SYSFS "/devices/%s/config", address);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return 0;
 	if (pread(fd, &type, 1, HEADER_TYPE) != 1)
 		type = 0;
 	close(fd);
 
-	return type & ~HEADER_MULTI;
+	return type;
+}
+
+/* The stub binds all type 0 functions; other types are bridges. */
+static bool function_is_bridge(const char *address)
+{
+	return function_header(address) & ~HEADER_MULTI;
+}
+
+/*
+ * Check for a function. If its card was pulled, vfio-pci and its directory stay until
+ * its file is closed, but the link to the driver does not.
+ */
+static bool function_exists(const char *address)
+{
+	return function_has(address, "") && function_header(address) != HEADER_GONE;
 }
 
 /**
@@ -160,7 +179,7 @@ enum function_state function_state(struct function *function)
 		return FUNCTION_BOUND;
 	}
 
-	return function_has(text, "") ? FUNCTION_UNBOUND : FUNCTION_ABSENT;
+	return function_exists(text) ? FUNCTION_UNBOUND : FUNCTION_ABSENT;
 }
 
 static void function_explain_unbound(const char *address, const char *wanted)
