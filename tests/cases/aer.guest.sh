@@ -34,14 +34,3 @@ second() {
 	check "the session is finished" pci-liveupdate finish vm1
 	check "the controller runs to the end" nvme_runs $nvme
 }
-
-# wait_for_log TEXT: for five seconds.
-wait_for_log() {
-	local tries=50
-
-	until log_has "$1"; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		usleep 100000
-	done
-}

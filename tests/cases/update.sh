@@ -28,7 +28,7 @@ update_tests() {
 	run update-crashes live_update 7.3-base 7.3-base 24 crashes --qemu=one_pf vfs=4 --seconds=400 \
 		vfio.enable_unsafe_noiommu_mode=1 "seed=$(seed)"
 	run update-preserve-incoming live_update 7.3-base 7.3-base 2 preserve_incoming
-	run update-freeze live_update 7.3-base 7.3-base 8 freeze
+	run update-freeze live_update 7.3-base 7.3-base 8 freeze --qemu=aer_devices
 	run update-suspend live_update 7.3-base 7.3-base 2 suspend
 	run_similar luo-selftests luo_selftests
 }

@@ -551,6 +551,17 @@ log_has() {
 	dmesg | grep -qF "$1"
 }
 
+# wait_for_log TEXT: for ten seconds.
+wait_for_log() {
+	local tries=100
+
+	until log_has "$1"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		usleep 100000
+	done
+}
+
 # absent: the number of devices of the record that are not there.
 absent() {
 	awk '$5 == "absent" { n++ } END { print n + 0 }' "$RECORD"
