@@ -46,7 +46,7 @@ main() {
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644"
 		"$ROOT/tests/guest/igb.sh:/lib/igb.sh:644")
-	for program in edu-dma luo-file nvme-vf record-damage vfio-damage vfio-user vfio-with; do
+	for program in edu-dma less-rights luo-file nvme-vf record-damage vfio-damage vfio-user vfio-with; do
 		files+=("$build/guest/$program:/bin/$program:755")
 	done
 	# build-initrd.sh adds kexec-tools on x86.
