@@ -20,14 +20,17 @@ first() {
 }
 
 second() {
+	local edu
+
+	edu=$(edus_below_bridges | tail -n 1)
 	edu-dma check >/tmp/dma 2>&1
-	say "data dma $? $(cat /tmp/dma)"
+	say "data dma $(cat /tmp/dma)"
 	if [ "$(parameter preserve yes)" = yes ]; then
-		check "what the edu wrote is in the memory" [ ! -s /tmp/dma ]
+		check "what the edu wrote is in the memory" grep -qx "$edu arrived" /tmp/dma
 		bind $(records incoming function)
 		check "the session is finished" pci-liveupdate finish vm
 	else
 		check "what the edu wrote is not in the memory" \
-			grep -q "did not arrive" /tmp/dma
+			grep -qx "$edu did not arrive" /tmp/dma
 	fi
 }

@@ -137,9 +137,12 @@ second() {
 	check_same "each nvme controller still runs" \
 		"$(nvmes_that_run $nvmes)" "$(count $nvmes)"
 	edu-dma check >/tmp/dma 2>&1
-	check "the memory has the data that the edu wrote during the kexec" [ ! -s /tmp/dma ] ||
-		sed 's/^/data failed /' /tmp/dma >&3
-	say "data dma $([ -s /tmp/dma ] && echo lost || echo arrived)"
+	if check_same "the memory has the data that the edu wrote during the kexec" \
+		"$(cat /tmp/dma)" "$(dma_edu) arrived"; then
+		say "data dma arrived"
+	else
+		say "data dma lost"
+	fi
 	check_vf_io
 
 	say "phase finish"
