@@ -161,6 +161,8 @@ __u64 physical(const void *at)
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	__u64 entry;
 
+	/* A child does not inherit the mapping of a shared page until it reads it. */
+	(void)__atomic_load_n((const __u8 *)at, __ATOMIC_ACQUIRE);
 	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)at / page *
 			    sizeof(entry)) != sizeof(entry))
 		err(1, "/proc/self/pagemap");

@@ -12,6 +12,9 @@
  *
  * nvme-vf registers VF...: print a line of each with CC, CSTS, AQA, ASQ and ACQ.
  *
+ * nvme-vf running VF...: print those whose controllers have the registers of enable still,
+ * also in the next kernel.
+ *
  * nvme-vf start VF: enable a controller with queues and data in a memfd, which is
  * preserved in a session of its own. One read completes, and a second one has to
  * stay in flight: the drive of the machine holds it back.
@@ -23,7 +26,12 @@
  *
  * nvme-vf again VF: new commands for administration and I/O, in the same queues.
  *
- * After start and retrieve a process in the background holds the memfd, and the
+ * nvme-vf carry-on VF: preserve the memfd again for another kexec, and leave a read in
+ * flight in the same queues.
+ *
+ * nvme-vf forget VF: end the process that holds the memfd.
+ *
+ * After start, retrieve and carry-on a process in the background holds the memfd, and the
  * session before the kexec. The commands that follow find the memfd through it.
  */
 
@@ -31,6 +39,7 @@
 
 #include <err.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +134,17 @@ static void hold(const char *address, int fd)
 		err(1, "%s", link_path(address));
 }
 
+static void forget(char **args)
+{
+	char target[64] = "";
+	int pid;
+
+	if (readlink(link_path(args[0]), target, sizeof(target) - 1) < 0 ||
+	    sscanf(target, "/proc/%d/", &pid) != 1 || kill(pid, SIGKILL) ||
+	    unlink(link_path(args[0])))
+		err(1, "%s", link_path(args[0]));
+}
+
 static struct nvme open_held(const char *address)
 {
 	struct nvme nvme = nvme_open(address);
@@ -206,17 +226,37 @@ static void bring_online(char **args)
 }
 
 /* Without a doorbell the controller neither reads nor writes its queues. */
+static __u64 queue_of(const char *address)
+{
+	unsigned int bus, slot, function;
+
+	if (sscanf(address, "%*x:%x:%x.%x", &bus, &slot, &function) != 3)
+		errx(2, "%s is not an address", address);
+	return 0x10000000 + (bus << 8 | slot << 3 | function) * 2 * PAGE;
+}
+
 static void enable(char **addresses)
 {
 	for (; *addresses; addresses++) {
 		struct nvme nvme = nvme_open(*addresses);
-		unsigned int bus, slot, function;
-		__u64 queue;
+		__u64 queue = queue_of(*addresses);
 
-		if (sscanf(*addresses, "%*x:%x:%x.%x", &bus, &slot, &function) != 3)
-			errx(2, "%s is not an address", *addresses);
-		queue = 0x10000000 + (bus << 8 | slot << 3 | function) * 2 * PAGE;
 		nvme_enable(&nvme, queue, queue + PAGE);
+		nvme_close(&nvme);
+	}
+}
+
+static void print_running(char **addresses)
+{
+	for (; *addresses; addresses++) {
+		struct nvme nvme = nvme_open(*addresses);
+		__u64 queue = queue_of(*addresses);
+
+		if (nvme_read32(&nvme, NVME_REG_CC) & NVME_CC_ENABLE &&
+		    nvme_read32(&nvme, NVME_REG_CSTS) == NVME_CSTS_RDY &&
+		    nvme_read64(&nvme, NVME_REG_ASQ) == queue &&
+		    nvme_read64(&nvme, NVME_REG_ACQ) == queue + PAGE)
+			puts(*addresses);
 		nvme_close(&nvme);
 	}
 }
@@ -247,6 +287,7 @@ static void start(char **args)
 	luo_preserve_fd(luo_create_session(session_name(address)), fd, TOKEN);
 
 	nvme_enable_queues(&nvme);
+	nvme_create_io_queue(&nvme, false);
 	nvme_hold_read(&nvme);
 	hold(address, fd);
 }
@@ -282,6 +323,17 @@ static void again(char **args)
 	nvme_complete_read(&nvme, 3000);
 }
 
+static void carry_on(char **args)
+{
+	int fd = open_file(link_path(args[0]));
+	struct nvme nvme = open_held(args[0]);
+
+	luo_preserve_fd(luo_create_session(session_name(args[0])), fd, TOKEN);
+	nvme_hold_read(&nvme);
+	forget(args);
+	hold(args[0], fd);
+}
+
 static const struct {
 	const char *name;
 	const char *usage;
@@ -293,10 +345,13 @@ static const struct {
 	{ "identify", "PF", 1, false, identify_pf },
 	{ "enable", "VF...", 1, true, enable },
 	{ "registers", "VF...", 1, true, print_registers },
+	{ "running", "VF...", 1, true, print_running },
 	{ "start", "VF", 1, false, start },
 	{ "retrieve", "VF", 1, false, retrieve },
 	{ "check", "VF SECONDS", 2, false, check },
 	{ "again", "VF", 1, false, again },
+	{ "carry-on", "VF", 1, false, carry_on },
+	{ "forget", "VF", 1, false, forget },
 };
 
 int main(int argc, char **argv)

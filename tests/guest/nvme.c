@@ -16,7 +16,10 @@
 #define DEPTH		32
 #define BLOCK		512
 /* A read that takes longer is held back. */
-#define HELD_MS		300
+#define HELD_MS		500
+/* The machine may have been told a moment ago to hold reads back. */
+#define MAX_READS	500
+#define BETWEEN_READS_US	10000
 
 /* Registers */
 
@@ -246,16 +249,16 @@ void nvme_check_identify(const struct nvme *nvme)
 		errx(1, "%s: the answer to identify did not arrive", nvme->address);
 }
 
-/* Leave a read in flight: the drive completes no more than one. */
+/* Leave a read in flight: the drive completes no more than one. Needs the I/O queue. */
 void nvme_hold_read(const struct nvme *nvme)
 {
-	nvme_create_io_queue(nvme, false);
-	nvme_submit_read(nvme);
-	if (!nvme_complete(nvme, IO, HELD_MS))
-		return;
-	nvme_submit_read(nvme);
-	if (nvme_complete(nvme, IO, HELD_MS))
-		errx(1, "%s: the drive does not hold the read back", nvme->address);
+	for (int i = 0; i < MAX_READS; i++) {
+		nvme_submit_read(nvme);
+		if (!nvme_complete(nvme, IO, HELD_MS))
+			return;
+		usleep(BETWEEN_READS_US);
+	}
+	errx(1, "%s: the drive does not hold a read back", nvme->address);
 }
 
 /* The read is in flight, and the controller uses this memory. */

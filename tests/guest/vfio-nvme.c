@@ -29,6 +29,14 @@ static void prepare(const struct user_device *device)
 	struct nvme nvme = to_nvme(device);
 
 	nvme_enable_queues(&nvme);
+	nvme_create_io_queue(&nvme, false);
+	nvme_hold_read(&nvme);
+}
+
+static void prepare_again(const struct user_device *device)
+{
+	struct nvme nvme = to_nvme(device);
+
 	nvme_hold_read(&nvme);
 }
 
@@ -90,6 +98,7 @@ const struct user_model nvme_model = {
 	.memory_size = sizeof(struct nvme_memory),
 	.irq_index = VFIO_PCI_MSIX_IRQ_INDEX,
 	.prepare = prepare,
+	.prepare_again = prepare_again,
 	.begin = begin,
 	.check = check_running,
 	.restart = restart,

@@ -23,6 +23,13 @@
  * session, and use them again. AT_STEP is a command of the shell to run after the steps
  * retrieve, bind, finish and reset, with that word in STEP.
  *
+ * vfio-user leave ADDRESS...: as start, but leave a process behind, with its ID in
+ * /tmp/vfio-user.pid, and let it begin the work and run the kernel when it gets SIGUSR1.
+ *
+ * vfio-user carry-on ADDRESS...: as go-on, and preserve all of it again at once for
+ * another kexec. Leave a process behind as leave does. When it gets SIGUSR2 it prepares
+ * the devices for the kexec, and writes /tmp/vfio-user.prepared.
+ *
  * vfio-user give-up ADDRESS...: try to retrieve each of them, print "ADDRESS ok", or an
  * errno, and finish the session without using any.
  *
@@ -233,12 +240,26 @@ static int run_next_kernel(void)
 	return -errno;
 }
 
-static int start(void)
+static void begin_and_run(void)
 {
-	set_up_all();
 	for (int i = 0; i < nr_devices; i++)
 		devices[i].model->begin(&devices[i]);
 	errx(1, "kexec: %s", strerror(-run_next_kernel()));
+}
+
+static int start(void)
+{
+	set_up_all();
+	begin_and_run();
+	return 1;
+}
+
+static void prepare_all_again(void)
+{
+	for (int i = 0; i < nr_devices; i++)
+		if (devices[i].model->prepare_again)
+			devices[i].model->prepare_again(&devices[i]);
+	close(creat("/tmp/vfio-user.prepared", 0600));
 }
 
 static int start_reset(void)
@@ -274,12 +295,47 @@ static int start_refused(void)
 	return 0;
 }
 
+/* Leave a process behind that begins the work. */
+static void wait_for_kexec(void)
+{
+	pid_t pid;
+	sigset_t set;
+	int signal;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (pid) {
+		FILE *file = fopen("/tmp/vfio-user.pid", "w");
+
+		if (!file || fprintf(file, "%d\n", pid) < 0 || fclose(file))
+			err(1, "write the ID of the process");
+		return;
+	}
+	setsid();
+	while (!sigwait(&set, &signal) && signal == SIGUSR2)
+		prepare_all_again();
+	begin_and_run();
+	exit(1);
+}
+
 static void stay(void)
 {
 	if (daemon(1, 0))
 		err(1, "daemon");
 	for (;;)
 		pause();
+}
+
+static int leave(void)
+{
+	set_up_all();
+	wait_for_kexec();
+	return 0;
 }
 
 /* The process does nothing with the PF but to let it do DMA. */
@@ -396,6 +452,18 @@ static int go_on(void)
 						     sizeof(command)),
 		      "registers can be written");
 	}
+	return 0;
+}
+
+static int carry_on(void)
+{
+	int session;
+
+	go_on();
+	session = luo_create_session(session_name());
+	for (int i = 0; i < nr_devices; i++)
+		preserve(&devices[i], session);
+	wait_for_kexec();
 	return 0;
 }
 
@@ -534,6 +602,8 @@ static const struct {
 	{ "start", start },
 	{ "refused", start_refused },
 	{ "go-on", go_on },
+	{ "leave", leave },
+	{ "carry-on", carry_on },
 	{ "give-up", give_up },
 	{ "start-reset", start_reset },
 	{ "go-on-reset", go_on_reset },
@@ -565,7 +635,8 @@ int main(int argc, char **argv)
 			return commands[i].run();
 		}
 	}
-	errx(2, "usage: vfio-user start|refused|go-on|give-up|pf-go-on|try ADDRESS...\n"
+	errx(2, "usage: vfio-user start|refused|go-on|leave|carry-on ADDRESS...\n"
+	     "       vfio-user give-up|pf-go-on|try ADDRESS...\n"
 	     "       vfio-user pf ADDRESS COMMAND\n"
 	     "       vfio-user start-reset|go-on-reset ADDRESS...\n"
 	     "       vfio-user die session|retrieve|bind ADDRESS...");

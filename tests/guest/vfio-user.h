@@ -42,6 +42,8 @@ struct user_device {
  * @irq_index:   Its message interrupts, VFIO_PCI_MSI_IRQ_INDEX or
  *               VFIO_PCI_MSIX_IRQ_INDEX.
  * @prepare:     Bring the device up.
+ * @prepare_again: Prepare a device for another kexec that already went through one. NULL
+ *               if there is nothing to do.
  * @begin:       Begin work that the device goes on with while the kernel is replaced.
  * @check:       In the next kernel, before the device may be written to: the work went on.
  * @restart:     In the next kernel, bring the device up after a reset.
@@ -57,6 +59,7 @@ struct user_model {
 	size_t memory_size;
 	int irq_index;
 	void (*prepare)(const struct user_device *device);
+	void (*prepare_again)(const struct user_device *device);
 	void (*begin)(const struct user_device *device);
 	void (*check)(const struct user_device *device);
 	void (*restart)(const struct user_device *device);
