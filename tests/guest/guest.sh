@@ -33,6 +33,9 @@ say() {
 	echo "$@" >&3
 }
 
+# Whether a check has failed, for scenarios that end then.
+FAILED=
+
 # check TEXT COMMAND...
 check() {
 	local text=$1
@@ -42,6 +45,8 @@ check() {
 		say "ok $text"
 		return 0
 	fi
+	# shellcheck disable=SC2034
+	FAILED=1
 	say "not ok $text"
 	sed 's/^/data failed /' /tmp/out >&3
 	return 1
@@ -175,8 +180,8 @@ config_write() {
 		bytes="$bytes\\x$byte"
 	done
 	# shellcheck disable=SC2059 # these are escapes
-	printf "$bytes" | dd of="$file" bs=$# seek=$((offset / $#)) \
-		conv=notrunc status=none
+	printf "$bytes" >/tmp/bytes
+	dd if=/tmp/bytes of="$file" bs=$# seek=$((offset / $#)) conv=notrunc status=none
 }
 
 # reset ADDRESS: the function. In a shell of its own, for its complaint to be seen.
@@ -523,11 +528,17 @@ check_vf_again() {
 
 # bus_masters ADDRESS...: those that can do DMA.
 bus_masters() {
-	local address
+	local address command files=''
 
 	for address; do
-		! can_do_dma "$address" || echo "$address"
+		files="$files $PCI/devices/$address/config"
 	done
+	[ ! "$files" ] || head -q -c 5 $files | hexdump -v -e '5/1 "%02x" "\n"' | {
+		for address; do
+			read -r command
+			[ $((0x${command#????????} & 4)) = 0 ] || echo "$address"
+		done
+	}
 }
 
 # nvme_runs_at BAR: a controller is enabled and ready, even if the kernel removed its
@@ -619,17 +630,21 @@ say_records() {
 	done
 }
 
-# load_next [WORD...]: load the next kernel; WORDs replace liveupdate=on. The next
-# kernel does not get pci= of this one. With LOAD=-c kexec_load() loads it, which does
-# not pass KHO's data on. NEXT is its name, or else it is the second.
+# load_next [WORD...]: load the next kernel, or IMAGE. WORDs replace liveupdate=on, and
+# words of the same names on the command line. The next kernel does not get pci= of this
+# one. With LOAD=-c kexec_load() loads it, which does not pass KHO's data on. NEXT is its
+# name, or else it is the second.
 load_next() {
-	local line
+	local line word
 
-	line=$(sed -e 's/ *liveupdate=on//' -e 's/ *kernel=[^ ]*//' \
-		-e 's/ *\<pci=[^ ]*//' /proc/cmdline)
 	[ $# -gt 0 ] || set -- liveupdate=on
-	kexec "${LOAD:--s}" -l /boot/next --initrd=/sys/firmware/initrd \
-		--command-line="$line kernel=${NEXT:-second} $*" || die "the next kernel can be loaded"
+	set -- "kernel=${NEXT:-second}" "$@"
+	line=" $(cat /proc/cmdline)"
+	for word in liveupdate pci "$@"; do
+		line=$(echo "$line" | sed "s/ ${word%%=*}=[^ ]*//g")
+	done
+	kexec "${LOAD:--s}" -l "${IMAGE:-/boot/next}" --initrd=/sys/firmware/initrd \
+		--command-line="${line# } $*" || die "the next kernel can be loaded"
 }
 
 # run_next: does not come back, unless it fails.

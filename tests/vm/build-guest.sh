@@ -6,12 +6,16 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
+# Programs of scenarios.
+PROGRAMS=(bar-read edu-dma less-rights luo-file nvme-vf record-damage vfio-damage vfio-user vfio-with)
+
 usage() {
 	cat <<-END
 	Usage: ${0##*/} NEXT-KERNEL [SOURCE:DESTINATION[:MODE]]...
 
 	Packs the guest's scripts, the user's tool, NEXT-KERNEL, which a scenario runs
-	with kexec, and each SOURCE. Prints the path of the initrd.
+	with kexec, and each SOURCE. NEXT-KERNEL may be empty. GUEST_PROGRAMS may name a
+	part of the programs of scenarios. Prints the path of the initrd.
 	END
 }
 
@@ -31,7 +35,7 @@ main() {
 	local next=${1:-} tree build initrd program scenario name
 	local -a files
 
-	[[ $next && $next != -* ]] || { usage; [[ $next ]]; exit; }
+	[[ $# -gt 0 && $next != -* ]] || { usage; [[ $next ]]; exit; }
 	init "$@"
 	build=$HOST_BUILD
 	[[ $ARCH == x86_64 ]] || build+=-$ARCH
@@ -41,12 +45,12 @@ main() {
 	step "programs of the guest" build_programs "$tree"
 
 	# One initrd for each set of arguments: the path of an image names its build.
-	initrd=$CACHE/initrd/$(printf '%s' "$*" | sha256sum | cut -c 1-12).gz
-	files=("$next:/boot/next:644" "$build/tool/pci-liveupdate:/bin/pci-liveupdate:755"
+	initrd=$CACHE/initrd/$(printf '%s' "$*" "${GUEST_PROGRAMS:-}" | sha256sum | cut -c 1-12).gz
+	files=(${next:+"$next:/boot/next:644"} "$build/tool/pci-liveupdate:/bin/pci-liveupdate:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644"
 		"$ROOT/tests/guest/igb.sh:/lib/igb.sh:644")
-	for program in edu-dma less-rights luo-file nvme-vf record-damage vfio-damage vfio-user vfio-with; do
+	for program in ${GUEST_PROGRAMS:-${PROGRAMS[*]}}; do
 		files+=("$build/guest/$program:/bin/$program:755")
 	done
 	# build-initrd.sh adds kexec-tools on x86.

@@ -28,13 +28,15 @@ build_kernel() {
 # the guest. FROM and TO are VERSION-CONFIG, such as 7.3-base. FUNCTIONS is the number
 # of functions below bridges. WORDs go to the kernel's command line. The options:
 #   --seconds=N       end the machine after this time
+#   --silent=N        end the machine when the guest has said nothing for this time
+#   --no-next         don't put the next kernel into the initrd
 #   --file=SPEC       a file that other scenarios don't need, as build-initrd.sh takes it
 #   --nvme-driver     let the nvme driver of a debug kernel bind to controllers
 #   --trace           have QEMU write each write of configuration space to DIR/trace
 #   --qemu=FUNCTION   call this function, which prints more options of QEMU, one a line
 boot_kernels() {
 	local dir=$1 from=$2 to=$3 functions=$4 line="liveupdate=on scenario=$5 functions=$4"
-	local kernel next initrd option nvme_driver='' seconds=$BOOT_SECONDS
+	local kernel next packed initrd option nvme_driver='' seconds=$BOOT_SECONDS silent=''
 	local -a files=() qemu
 	shift 5
 
@@ -47,8 +49,10 @@ boot_kernels() {
 	for option; do
 		case $option in
 		--nvme-driver) nvme_driver=1 ;;
+		--no-next) packed='' ;;
 		--trace) qemu+=(-D "$dir/trace" -trace pci_cfg_write) ;;
 		--seconds=*) seconds=${option#*=} ;;
+		--silent=*) silent=${option#*=} ;;
 		--file=*) files+=("${option#*=}") ;;
 		--qemu=*) mapfile -t -O "${#qemu[@]}" qemu < <("${option#*=}") ;;
 		*) line+=" $option" ;;
@@ -60,8 +64,8 @@ boot_kernels() {
 
 	kernel=$(build_kernel "$from") || return
 	next=$(build_kernel "$to") || return
-	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next" "${files[@]}") || return
-	vm_boot "$dir" "$kernel" "$next" "$initrd" "$seconds" "$line" "${qemu[@]}"
+	initrd=$("$ROOT/tests/vm/build-guest.sh" "${packed-$next}" "${files[@]}") || return
+	VM_SILENT=$silent vm_boot "$dir" "$kernel" "$next" "$initrd" "$seconds" "$line" "${qemu[@]}"
 }
 
 # console_is_clean CONSOLE: there is no report of a kernel bug.

@@ -82,16 +82,23 @@ ask_monitor() {
 	done
 }
 
+# is_silent DIR: the guest said nothing for VM_SILENT seconds, if that is set.
+is_silent() {
+	[[ ${VM_SILENT:-} && -s $1/side ]] &&
+		((EPOCHSECONDS - $(stat -c %Y "$1/side") > VM_SILENT))
+}
+
 # vm_watch DIR SECONDS: write registers and stacks of the processors to DIR/stuck if
-# the machine still runs after that time. A kernel that hangs prints nothing itself.
+# the machine still runs after that time or is silent, and end it. A kernel that hangs
+# prints nothing itself. DIR/answers has the answers to the commands of the guest.
 vm_watch() {
-	local dir=$1 end=$((SECONDS + $2)) processor registers
+	local dir=$1 end=$((SECONDS + $2)) processor registers line
 
 	exec 3<>"$dir/monitor.in" 4<>"$dir/monitor.out"
-	while ((SECONDS < end)); do
-		# A sleep that leaves no child behind. Drain the answers to the
-		# guest's commands meanwhile.
-		read -r -t 1 -u 4 || true
+	while ((SECONDS < end)) && ! is_silent "$dir"; do
+		# A sleep that leaves no child behind.
+		! read -r -t 1 -u 4 line || [[ $line == *$'\e'* ]] ||
+			printf '%s\n' "${line%$'\r'}" >>"$dir/answers"
 		kill -0 "$$" 2>/dev/null || return 0
 	done
 	for processor in 0 1; do
@@ -100,20 +107,21 @@ vm_watch() {
 		printf '%s\n' "$registers"
 		[[ ! $registers =~ SP=([0-9a-f]+) ]] || ask_monitor "x/160gx 0x${BASH_REMATCH[1]}"
 	done >"$dir/stuck"
+	printf 'quit\n' >&3
 }
 
 # vm_explain DIR STATUS SECONDS KERNEL NEXT: say why a machine failed.
 vm_explain() {
 	local dir=$1 status=$2 seconds=$3 kernel=$4 next=$5
 
-	# timeout exits with 137 if it had to kill.
-	if ((status != 124 && status != 137)); then
+	if [[ ! -e $dir/stuck ]]; then
 		echo "QEMU ended with $status:"
 		cat "$dir/qemu"
 		return
 	fi
-	echo "the machine did not end within $seconds s; its processors were in:"
-	if [[ $next ]] && (($(grep -c '\] Linux version ' "$dir/console") > 1)); then
+	echo "the machine did not end within $seconds s${VM_SILENT:+, or was silent for $VM_SILENT s}; its processors were in:"
+	# The kernels take turns.
+	if [[ $next ]] && (($(grep -ac '\] Linux version ' "$dir/console") % 2 == 0)); then
 		kernel=$next
 	fi
 	"$ROOT/tests/vm/stuck.py" "${kernel%/arch/*}/System.map" "$dir/stuck"
@@ -131,7 +139,7 @@ vm_boot() {
 	shift 6
 
 	mkdir -p "$dir"
-	rm -f -- "$dir"/{console,side,stuck,monitor.in,monitor.out}
+	rm -f -- "$dir"/{console,side,stuck,answers,monitor.in,monitor.out}
 	mkfifo -- "$dir/monitor.in" "$dir/monitor.out"
 	vm_watch "$dir" "$seconds" &
 	watch=$!
@@ -146,6 +154,8 @@ vm_boot() {
 	kill "$watch" 2>/dev/null || true
 	wait "$watch" || true
 	rm -f -- "$dir/monitor.in" "$dir/monitor.out"
+	# timeout exits with 124, and with 137 if it had to kill.
+	[[ ! -e $dir/stuck ]] || status=124
 	((status == 0)) || vm_explain "$dir" "$status" "$seconds" "$kernel" "$next" || true
 	return "$status"
 }
