@@ -26,8 +26,8 @@ SUITES		?= pci_liveupdate*
 # make touch: a fault of the next kernel (none, renumber, move), and 1 to rely on the guard.
 RECIPE		?= none
 GUARD_ONLY	?=
-# How often "make soak" repeats each test.
-ROUNDS		?= 20
+# How often "make soak" and "make test" repeat each test, 20 times and once if empty.
+ROUNDS		?=
 # make bench: only this order, such as random.
 ORDER		?=
 # make bench, make scale: 1 counts instructions instead of time.
@@ -63,7 +63,7 @@ help:
 	@echo '  test       the test suite'
 	@echo '  check      tests without a kernel: the index in user space, the tool, lint'
 	@echo '  touch      trace writes to configuration space during a live update, stock and ours'
-	@echo '  soak       live updates with DMA and I/O of VFs under way, $(ROUNDS) times'
+	@echo '  soak       live updates with DMA and I/O of VFs under way, $(or $(ROUNDS),20) times'
 	@echo '  fuzz       $(OPS) random operations on the index, and damaged records'
 	@echo '  scale      whole live updates of up to 65,536 functions, and the cost of a call'
 	@echo '  bench      compare the index with other designs: tables and plots'

@@ -19,6 +19,8 @@
 SUBJECTS=(host kunit update vfs vfio vfio_iommu resets errors access iommu refused damage perf
 	scale touch debug arm64)
 
+ROUNDS=${ROUNDS:-1}
+
 for subject in "${SUBJECTS[@]}"; do
 	# shellcheck disable=SC1090
 	. "$ROOT/tests/cases/$subject.sh"
@@ -29,7 +31,8 @@ usage() {
 	Usage: ${0##*/} [PATTERN]
 
 	Runs the tests, or those whose name matches the shell pattern PATTERN. With
-	ALL=1 or a pattern, tests that are much like another one run too.
+	ALL=1 or a pattern, tests that are much like another one run too. With ROUNDS=N
+	each test runs N times.
 	END
 }
 
@@ -44,11 +47,30 @@ build_ahead() {
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }
 
+# repeat COMMAND: as often as ROUNDS says.
+repeat() {
+	local round
+
+	for ((round = 1; round <= ROUNDS; round++)); do
+		((ROUNDS == 1)) || SUITE[round]=@$round
+		"$1"
+	done
+}
+
+run_subjects() {
+	local subject
+
+	for subject in "${SUBJECTS[@]}"; do
+		"${subject}_tests"
+	done
+}
+
 main() {
-	local pattern=${1:-${TESTS:-*}} subject builder=''
+	local pattern=${1:-${TESTS:-*}} builder=''
 
 	[[ $pattern != -h && $pattern != --help ]] || { usage; exit; }
 	init "$@"
+	[[ $ROUNDS =~ ^[1-9][0-9]*$ ]] || die "ROUNDS=$ROUNDS is not a number of 1 or more"
 	need_qemu
 	need_tools python3:python3
 	start_suite test "$pattern" "${ALL:-0}"
@@ -56,9 +78,7 @@ main() {
 		in_background build_ahead
 		builder=$!
 	fi
-	for subject in "${SUBJECTS[@]}"; do
-		"${subject}_tests"
-	done
+	repeat run_subjects
 	[[ ! $builder ]] || wait "$builder" || true
 	summary
 }

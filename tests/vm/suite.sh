@@ -10,6 +10,7 @@
 #   ktap     the results
 #   pattern  the shell pattern of names to run
 #   similar  1 to run tests that are much like another one
+#   round    @ and the number of the round if tests are repeated, or empty
 declare -A SUITE=()
 
 # An emulated machine keeps one processor busy.
@@ -74,13 +75,12 @@ await_tests() {
 }
 
 # run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first, and its
-# steps log there as well. An @ in NAME separates the number of the round. This returns
-# when the test has begun.
+# steps log there as well. This returns when the test has begun.
 run() {
 	# shellcheck disable=SC2053 # it is a pattern
 	[[ $1 == ${SUITE[pattern]} ]] || return 0
 	((${#TESTS_UNDER_WAY[@]} < LANES)) || await_test
-	in_background run_test "$@"
+	in_background run_test "$1${SUITE[round]:-}" "${@:2}"
 	TESTS_UNDER_WAY[$!]=1
 }
 
