@@ -26,8 +26,10 @@ SUITES		?= pci_liveupdate*
 # make touch: a fault of the next kernel (none, renumber, move), and 1 to rely on the guard.
 RECIPE		?= none
 GUARD_ONLY	?=
-# How often "make soak" and "make test" repeat each test, 20 times and once if empty.
+# make soak: how many live updates, 100 if empty. make test: how often to run each test.
 ROUNDS		?=
+# make soak: the choices, random ones if empty.
+SEED		?=
 # make bench: only this order, such as random.
 ORDER		?=
 # make bench, make scale: 1 counts instructions instead of time.
@@ -51,7 +53,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export ARCH GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES VFS FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS V EVERY COUNT KERNEL ORDER PLOTS
+export ARCH GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES VFS FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS SEED V EVERY COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -63,7 +65,7 @@ help:
 	@echo '  test       the test suite'
 	@echo '  check      tests without a kernel: the index in user space, the tool, lint'
 	@echo '  touch      trace writes to configuration space during a live update, stock and ours'
-	@echo '  soak       live updates with DMA and I/O of VFs under way, $(or $(ROUNDS),20) times'
+	@echo '  soak       $(or $(ROUNDS),100) live updates in a row in one machine, $(FROM) to $(TO) and back'
 	@echo '  fuzz       $(OPS) random operations on the index, and damaged records'
 	@echo '  scale      whole live updates of up to 65,536 functions, and the cost of a call'
 	@echo '  bench      compare the index with other designs: tables and plots'

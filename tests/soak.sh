@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Repeat timing-sensitive tests.
+# Live updates in a row in one machine, without a reboot from firmware in between.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -11,62 +11,47 @@
 . "$ROOT/tests/vm/devices.sh"
 # shellcheck source=tests/vm/live-update.sh
 . "$ROOT/tests/vm/live-update.sh"
-# shellcheck source=tests/vm/suite.sh
-. "$ROOT/tests/vm/suite.sh"
-# shellcheck source=tests/cases/vfs.sh
-. "$ROOT/tests/cases/vfs.sh"
-# shellcheck source=tests/cases/vfio.sh
-. "$ROOT/tests/cases/vfio.sh"
+# shellcheck source=tests/cases/soak.sh
+. "$ROOT/tests/cases/soak.sh"
 
-ROUNDS=${ROUNDS:-20}
+ROUNDS=${ROUNDS:-100}
+SEED=${SEED:-$((SRANDOM % 1000000))}
 
 usage() {
 	cat <<-END
-	Usage: ${0##*/}
+	Usage: make soak [ROUNDS=100] [SEED=N] [FROM=7.2] [TO=7.3]
 
-	Runs the live update with a DMA transfer under way, the one of 64 functions, and in
-	both directions those of VFs with a read in flight and those of vfio-pci, ROUNDS
-	($ROUNDS) times each; TESTS='update-dma@*' runs one of them.
+	  ROUNDS    how many live updates to run, FROM to TO and TO to FROM in turn
+	  SEED      the choices of functions to preserve, to finish, to carry on, to remove
+	            and to plug, by default a random one, which is printed
+	  FROM, TO  the kernels: 7.2 or 7.3
+
+	To repeat tests of the suite: make test TESTS='update-*' ROUNDS=20
 	END
 }
 
-# report_times NAME TEXT REGEX: how often the guest said a line.
-report_times() {
-	local name=$1 text=$2 regex=$3
-	local -i round ran=0 times=0
-
-	for ((round = 1; round <= ROUNDS; round++)); do
-		# shellcheck disable=SC2053 # it is a pattern
-		[[ $name@$round == ${SUITE[pattern]} ]] || continue
-		ran+=1
-		! grep -q "$regex" "${SUITE[folder]}/$name@$round/side" || times+=1
-	done
-	((ran == 0)) ||
-		report_line "# $name: $text $times times of $ran"
-}
-
 main() {
-	local round name
+	local dir
 
 	(($# == 0)) || { usage; [[ $1 == -h || $1 == --help ]]; exit; }
 	init "$@"
 	[[ $ROUNDS =~ ^[1-9][0-9]*$ ]] || die "ROUNDS=$ROUNDS is not a number of 1 or more"
+	[[ $SEED =~ ^[0-9]+$ ]] || die "SEED=$SEED is not a number"
 	need_qemu
-	start_suite soak "${TESTS:-*}"
-	for ((round = 1; round <= ROUNDS; round++)); do
-		run "update-dma@$round" live_update 7.2-base 7.3-base 32 dma preserve=yes
-		run "update-7.2-to-7.3@$round" live_update 7.2-base 7.3-base 64 update
-		run "vfs-7.2-to-7.3@$round" vfs_test 7.2-base 7.3-base one_pf vfs=8
-		run "vfs-7.3-to-7.2@$round" vfs_test 7.3-base 7.2-base one_pf vfs=8
-		run "vfio-7.2-to-7.3@$round" vfio_test 7.2-base 7.3-base
-		run "vfio-7.3-to-7.2@$round" vfio_test 7.3-base 7.2-base
-	done
-	for name in 7.2-to-7.3 7.3-to-7.2; do
-		report_times "vfs-$name" "the read in flight completed" ' data vf_read completed$'
-		report_times "vfio-$name" "the DMA arrived" ': DMA that began in the old kernel arrived$'
-		report_times "vfio-$name" "a read in flight completed" ': the read completes in this kernel$'
-	done
-	summary
+	need_tools python3:python3
+	build_kernel "$FROM-base" >/dev/null
+	build_kernel "$TO-base" >/dev/null
+	dir=$CACHE/soak/$FROM-$TO
+	mkdir -p "$dir"
+	lock "soak-${dir##*/}"
+	printf '\n%s live updates between Linux %s and %s, SEED=%s\n\n' \
+		"$ROUNDS" "$FROM" "$TO" "$SEED"
+	if soak_test "$dir" "$FROM-base" "$TO-base" "$ROUNDS" "$SEED"; then
+		printf '\nPASS. Logs: %s\n' "$dir"
+	else
+		printf '\nFAIL. Logs: %s\n' "$dir"
+		exit 1
+	fi
 }
 
 main "$@"

@@ -16,8 +16,8 @@
 
 # The subjects in the order that they run in. tests/cases/SUBJECT.sh defines
 # SUBJECT_tests(), which runs the tests of the subject.
-SUBJECTS=(host kunit update vfs vfio vfio_iommu resets errors access iommu refused damage perf
-	scale touch debug arm64)
+SUBJECTS=(host kunit update vfs vfio vfio_iommu resets errors access iommu refused damage
+	soak perf scale touch debug arm64)
 
 ROUNDS=${ROUNDS:-1}
 
