@@ -9,10 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/liveupdate.h>
+#include <linux/reboot.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,33 +40,66 @@ __u64 luo_call(int fd, unsigned long request, void *arg, const char *what)
 	return now() - start;
 }
 
-int luo_create_session(const char *name)
+/* Only one process can have it open, so a program that goes on closes it. */
+int luo_try_open(void)
+{
+	int fd = open("/dev/liveupdate", O_RDWR);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int luo_try_create_session(int luo, const char *name)
 {
 	struct liveupdate_ioctl_create_session session = {
 		.size = sizeof(session),
 	};
-	int luo = open_file("/dev/liveupdate");
 
 	snprintf((char *)session.name, sizeof(session.name), "%s", name);
-	luo_call(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &session,
-		 "create the session");
-	/* Only one process can have it open, and this one may go on as a daemon. */
-	close(luo);
+	if (ioctl(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &session))
+		return -errno;
 	return session.fd;
 }
 
-int luo_retrieve_session(const char *name)
+int luo_try_retrieve_session(int luo, const char *name)
 {
 	struct liveupdate_ioctl_retrieve_session session = {
 		.size = sizeof(session),
 	};
-	int luo = open_file("/dev/liveupdate");
 
 	snprintf((char *)session.name, sizeof(session.name), "%s", name);
-	luo_call(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &session,
-		 "retrieve the session");
-	close(luo);
+	if (ioctl(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &session))
+		return -errno;
 	return session.fd;
+}
+
+/* @try: one of the functions above. */
+static int get_session(int (*try)(int luo, const char *name), const char *name,
+		       const char *what)
+{
+	int luo = open_file("/dev/liveupdate");
+	int session = try(luo, name);
+
+	if (session < 0)
+		errx(1, "%s: %s", what, strerror(-session));
+	close(luo);
+	return session;
+}
+
+int luo_create_session(const char *name)
+{
+	return get_session(luo_try_create_session, name, "create the session");
+}
+
+int luo_retrieve_session(const char *name)
+{
+	return get_session(luo_try_retrieve_session, name, "retrieve the session");
+}
+
+int luo_try_finish_session(int session)
+{
+	struct liveupdate_session_finish all = { .size = sizeof(all) };
+
+	return ioctl(session, LIVEUPDATE_SESSION_FINISH, &all) ? -errno : 0;
 }
 
 /* Returns how long it took. */
@@ -72,6 +109,15 @@ __u64 luo_finish_session(int session)
 
 	return luo_call(session, LIVEUPDATE_SESSION_FINISH, &all,
 			"finish the session");
+}
+
+int luo_try_preserve_fd(int session, int fd, __u64 token)
+{
+	struct liveupdate_session_preserve_fd file = {
+		.size = sizeof(file), .fd = fd, .token = token,
+	};
+
+	return ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &file) ? -errno : 0;
 }
 
 /* Returns how long it took. */
@@ -85,7 +131,6 @@ __u64 luo_preserve_fd(int session, int fd, __u64 token)
 			"preserve the file");
 }
 
-/* Returns -errno if it fails. */
 int luo_try_retrieve_fd(int session, __u64 token)
 {
 	struct liveupdate_session_retrieve_fd file = {
@@ -179,4 +224,22 @@ __u64 physical(const void *at)
 __u64 dma_address(const void *at, const void *memory, __u64 iova)
 {
 	return iova ? iova + ((const __u8 *)at - (const __u8 *)memory) : physical(at);
+}
+
+/* Returns only if it fails. */
+int try_kexec(void)
+{
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		LINUX_REBOOT_CMD_KEXEC, NULL);
+	return -errno;
+}
+
+/* Let the scenario look at the machine: run the command AT_STEP with @step in STEP. */
+void at_step(const char *step)
+{
+	const char *command = getenv("AT_STEP");
+
+	setenv("STEP", step, 1);
+	if (command && system(command) < 0)
+		err(1, "system");
 }

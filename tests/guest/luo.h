@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Calls of LUO and memory for the programs of the scenarios. A call that fails
- * ends the program.
+ * Calls of LUO and memory for the programs of the scenarios. A call that fails ends
+ * the program, unless its name begins with luo_try_ or try_: that returns -errno.
  */
 #ifndef _GUEST_LUO_H
 #define _GUEST_LUO_H
@@ -16,9 +16,17 @@ __u64 luo_call(int fd, unsigned long request, void *arg, const char *what);
 int luo_create_session(const char *name);
 int luo_retrieve_session(const char *name);
 __u64 luo_finish_session(int session);
+int luo_try_open(void);
+int luo_try_create_session(int luo, const char *name);
+int luo_try_retrieve_session(int luo, const char *name);
+int luo_try_preserve_fd(int session, int fd, __u64 token);
+int luo_try_finish_session(int session);
 __u64 luo_preserve_fd(int session, int fd, __u64 token);
 int luo_try_retrieve_fd(int session, __u64 token);
 int luo_retrieve_fd(int session, __u64 token);
+
+int try_kexec(void);
+void at_step(const char *step);
 
 int open_file(const char *path);
 void *map(int fd, size_t size, int flags);

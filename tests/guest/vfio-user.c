@@ -54,7 +54,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/pci_regs.h>
-#include <linux/reboot.h>
 #include <linux/vfio.h>
 #include <poll.h>
 #include <signal.h>
@@ -64,7 +63,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "luo.h"
@@ -232,19 +230,11 @@ static void set_up_all(void)
 
 /* Commands in the old kernel */
 
-static int run_next_kernel(void)
-{
-	sync();
-	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
-		LINUX_REBOOT_CMD_KEXEC, NULL);
-	return -errno;
-}
-
 static void begin_and_run(void)
 {
 	for (int i = 0; i < nr_devices; i++)
 		devices[i].model->begin(&devices[i]);
-	errx(1, "kexec: %s", strerror(-run_next_kernel()));
+	errx(1, "kexec: %s", strerror(-try_kexec()));
 }
 
 static int start(void)
@@ -270,7 +260,7 @@ static int start_reset(void)
 		if (vfio_try_interrupt(devices[i].fd, devices[i].model->irq_index,
 				       eventfd(0, 0)))
 			errx(1, "%s: cannot enable an interrupt", devices[i].address);
-	errx(1, "kexec: %s", strerror(-run_next_kernel()));
+	errx(1, "kexec: %s", strerror(-try_kexec()));
 }
 
 static int start_refused(void)
@@ -281,7 +271,7 @@ static int start_refused(void)
 	set_up_all();
 	if (vfio_try_interrupt(last->fd, last->model->irq_index, event))
 		errx(1, "%s: cannot enable an interrupt", last->address);
-	check(last, run_next_kernel() == -EBUSY, "no kexec with an interrupt enabled");
+	check(last, try_kexec() == -EBUSY, "no kexec with an interrupt enabled");
 	for (int i = 0; i < nr_devices; i++)
 		devices[i].model->complete(&devices[i]);
 	last->model->again(last, event);
@@ -465,16 +455,6 @@ static int carry_on(void)
 		preserve(&devices[i], session);
 	wait_for_kexec();
 	return 0;
-}
-
-/* Let the scenario look at the machine. */
-static void at_step(const char *step)
-{
-	const char *command = getenv("AT_STEP");
-
-	setenv("STEP", step, 1);
-	if (command && system(command) < 0)
-		err(1, "system");
 }
 
 /* Work that is still in flight would end now, and change the memory. */
