@@ -16,8 +16,9 @@
  *	# echo 0000:03:00.0 > /sys/bus/pci/drivers_probe
  *	# pci-liveupdate preserve vm1 03:00.0
  *
- * In the next kernel, bind the function before retrieving its file. Until then the
- * retrieval fails with -EAGAIN, and can be repeated. Other errors are final.
+ * In the next kernel, bind the function before retrieving its file. Until then, or if
+ * memory is lacking, the retrieval fails with -EAGAIN, and can be repeated. Other errors
+ * are final.
  *
  * The data of a file is the &pci_ser_key_t of its function, so preserving a file
  * allocates no memory. The function also identifies the file: LUO refuses to
@@ -279,10 +280,12 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
 		return err;
 	}
 
+	/* LUO calls again after this error only, and there may be memory then */
 	file = anon_inode_getfile("[" STUB_NAME "]", &stub_fops, stub, O_RDWR);
 	if (IS_ERR(file)) {
+		pci_warn(stub->pdev, "no file for it (%pe): retrieve it again\n", file);
 		stub_put(stub);
-		return PTR_ERR(file);
+		return -EAGAIN;
 	}
 
 	args->file = file;

@@ -221,13 +221,26 @@ static void retrieve_pending(struct incoming *in)
 			retrieve_function(in, i);
 }
 
+/* The kernel had no memory for the file of a function that is bound. */
+static void explain_function(struct function *function)
+{
+	char text[ADDRESS_SIZE];
+
+	if (function_state(function) != FUNCTION_BOUND) {
+		function_explain(function);
+		return;
+	}
+	address_format(text, function->address);
+	warn("%s cannot be retrieved now, but may be later: see the kernel log", text);
+}
+
 static void explain_pending(struct incoming *in)
 {
 	size_t i;
 
 	for (i = 0; i < in->functions.nr; i++)
 		if (in->states[i] == PENDING)
-			function_explain(&in->functions.items[i]);
+			explain_function(&in->functions.items[i]);
 	if (options.wait)
 		say("session %s: waiting for %zu functions to be bound",
 		    in->name, in->counts[PENDING]);

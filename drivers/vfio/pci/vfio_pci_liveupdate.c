@@ -37,7 +37,7 @@
  * opens of its device node and its group.
  *
  * - vfio-pci must be bound to a function when its file is retrieved, or that fails
- *   with -EAGAIN.
+ *   with -EAGAIN, as it does if memory is lacking: it can be repeated.
  * - If a file cannot be frozen, the kexec fails and all devices go on: functions in
  *   reset mode are reset when every file is frozen.
  * - If the file of a running function cannot be retrieved, or is not bound when the
@@ -717,6 +717,12 @@ static int vfio_pci_check_identity(struct vfio_pci_core_device *vdev,
 	return 0;
 }
 
+/* LUO calls again after -EAGAIN only. Memory, or another open file, may be had then. */
+static int vfio_pci_retrieve_error(int err)
+{
+	return err == -ENOMEM || err == -ENFILE ? -EAGAIN : err;
+}
+
 /* Let the next open leave the function as it is. */
 static int vfio_pci_keep(struct vfio_pci_core_device *vdev,
 			 const struct vfio_pci_ser *ser)
@@ -735,7 +741,7 @@ static int vfio_pci_keep(struct vfio_pci_core_device *vdev,
 		if (IS_ERR(state)) {
 			pci_err(vdev->pdev, "its saved state is damaged, or there is no memory: %pe\n",
 				state);
-			return PTR_ERR(state);
+			return vfio_pci_retrieve_error(PTR_ERR(state));
 		}
 	}
 
@@ -772,9 +778,10 @@ static int vfio_pci_adopt(struct vfio_pci_core_device *vdev,
 
 	*file = vfio_device_open_cdev(&vdev->vdev);
 	if (IS_ERR(*file)) {
+		pci_err(vdev->pdev, "no file for it: %pe\n", *file);
 		if (vdev->kept)
 			vfio_pci_core_unkeep(vdev);
-		return PTR_ERR(*file);
+		return vfio_pci_retrieve_error(PTR_ERR(*file));
 	}
 
 	if (ser->flags & VFIO_PCI_SER_TOKEN) {
