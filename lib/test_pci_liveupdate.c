@@ -336,6 +336,21 @@ static void begin_no_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_A0), -ENOENT);
 }
 
+/* Nor if its record cannot be published. KHO takes one with each name. */
+static void begin_no_subtree(struct kunit *test)
+{
+	struct liveupdate_flb_op_args more = { };
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_flb_ops.preserve(&more), -EEXIST);
+	KUNIT_EXPECT_NULL(test, more.obj);
+	api_expect_outgoing(test, BIT(EP_A0));
+	KUNIT_EXPECT_EQ(test, api_preserve(t, EP_CONV), 0);
+}
+
 /* SR-IOV */
 
 static void enable_vfs_outgoing(struct kunit *test)
@@ -481,6 +496,7 @@ static struct kunit_case outgoing_cases[] = {
 	KUNIT_CASE(preserve_removed),
 	KUNIT_CASE(preserve_no_memory),
 	KUNIT_CASE(begin_no_memory),
+	KUNIT_CASE(begin_no_subtree),
 	KUNIT_CASE(enable_vfs_outgoing),
 	KUNIT_CASE(remove_outgoing),
 	KUNIT_CASE(second_owner),

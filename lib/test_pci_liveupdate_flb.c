@@ -3,6 +3,7 @@
  * KUnit tests of PCI live update: the record and LUO.
  */
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
@@ -192,6 +193,45 @@ static void index_refuses_sriov_damage(struct kunit *test)
 	*leaf_pa = good_pa;
 	pci_liveupdate_index_destroy(index);
 	test_record_gone(test, &t->rec);
+}
+
+static struct pci_liveupdate_index *
+failing_read(u64 root_pa, struct pci_liveupdate_damage *damage)
+{
+	return ERR_PTR(-ENOMEM);
+}
+
+static int failing_remember(struct pci_liveupdate_index *index)
+{
+	return -ENOMEM;
+}
+
+/* The boot stops if there is no memory to read the record. */
+static void retrieve_no_memory(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	t->has_rec = true;
+	test_record_sample(test, &t->rec, false);
+	t->in.data = t->rec.root_pa;
+	kunit_activate_static_stub(test, pci_liveupdate_read_record, failing_read);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_flb_ops.retrieve(&t->in), -ENOMEM);
+	kunit_deactivate_static_stub(test, pci_liveupdate_read_record);
+	KUNIT_EXPECT_EQ(test, t->refusals, 1);
+	KUNIT_EXPECT_STREQ(test, t->why, "no memory to read it");
+
+	kunit_activate_static_stub(test, pci_liveupdate_remember_segments,
+				   failing_remember);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_flb_ops.retrieve(&t->in), -ENOMEM);
+	kunit_deactivate_static_stub(test, pci_liveupdate_remember_segments);
+	t->has_rec = false;
+	KUNIT_EXPECT_EQ(test, t->refusals, 2);
+	KUNIT_EXPECT_STREQ(test, t->why, "no memory to remember its segments");
+	KUNIT_EXPECT_NULL(test, t->in.obj);
+	test_record_gone(test, &t->rec);
+
+	api_scan_all(test);
+	api_expect_no_flag(test, PCI_DEV_LIVEUPDATE_INCOMING);
 }
 
 /* Refuse a record of another layout. */
@@ -437,6 +477,7 @@ static struct kunit_case flb_cases[] = {
 	KUNIT_CASE_PARAM(retrieve_refuses_damage, record_damage_gen_params),
 	KUNIT_CASE_PARAM(scan_stops_damaged, entry_damage_gen_params),
 	KUNIT_CASE_PARAM(index_refuses_sriov_damage, sriov_damage_gen_params),
+	KUNIT_CASE(retrieve_no_memory),
 	KUNIT_CASE(retrieve_refuses_foreign),
 	KUNIT_CASE(finish_flb_leftovers),
 	KUNIT_CASE(luo_first_and_last_file),

@@ -342,12 +342,15 @@ static inline bool pci_liveupdate_has_sriov(struct pci_dev *pf,
 #if IS_ENABLED(CONFIG_KUNIT)
 struct bus_attribute;
 struct notifier_block;
+struct pci_liveupdate_damage;
 
 extern struct bus_attribute bus_attr_liveupdate_abandon;
 extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 extern const struct liveupdate_flb_ops pci_liveupdate_foreign_ops;
 extern struct notifier_block pci_liveupdate_pm_nb;
 extern struct notifier_block pci_liveupdate_reboot_nb;
+struct pci_liveupdate_index *
+pci_liveupdate_read_record(u64 root_pa, struct pci_liveupdate_damage *damage);
 void pci_liveupdate_refuse_record(const char *reason);
 bool pci_liveupdate_host_is_stable(struct pci_bus *bus);
 #endif

@@ -10,6 +10,7 @@
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
 #define dev_fmt(fmt) "liveupdate: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -44,6 +45,8 @@ static DEFINE_XARRAY(hooks_incoming_segments);
 int pci_liveupdate_remember_segments(struct pci_liveupdate_index *index)
 {
 	pci_ser_key_t key = 0;
+
+	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_remember_segments, index);
 
 	while (pci_liveupdate_index_next(index, &key)) {
 		u32 domain = PCI_SER_KEY_DOMAIN(key);

@@ -96,6 +96,14 @@ static void pci_liveupdate_flb_unpreserve(struct liveupdate_flb_op_args *args)
 	pci_liveupdate_index_destroy(index);
 }
 
+VISIBLE_IF_KUNIT struct pci_liveupdate_index *
+pci_liveupdate_read_record(u64 root_pa, struct pci_liveupdate_damage *damage)
+{
+	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_read_record, root_pa, damage);
+
+	return pci_liveupdate_index_restore(root_pa, damage);
+}
+
 static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
 	struct pci_liveupdate_damage damage;
@@ -104,7 +112,7 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 	u64 start = sched_clock();
 	int err;
 
-	index = pci_liveupdate_index_restore(args->data, &damage);
+	index = pci_liveupdate_read_record(args->data, &damage);
 	err = PTR_ERR_OR_ZERO(index);
 	trace_pci_liveupdate_retrieve(args->data, err ? NULL : index->ser, err,
 				      start);
