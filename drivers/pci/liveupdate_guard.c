@@ -225,9 +225,10 @@ static bool guard_is_bridge(const struct pci_dev *dev)
 static bool guard_is_closed(const struct pci_dev *dev)
 {
 	unsigned long flags = READ_ONCE(dev->priv_flags);
+	bool outgoing = flags & BIT(PCI_DEV_LIVEUPDATE_OUTGOING);
 
-	if (flags & BIT(PCI_DEV_LIVEUPDATE_OUTGOING) &&
-	    READ_ONCE(pci_liveupdate_handing_over))
+	/* Pairs with pci_liveupdate_reboot(): the caller reads ->caps next */
+	if (outgoing && smp_load_acquire(&pci_liveupdate_handing_over))
 		return true;
 
 	return flags & BIT(PCI_DEV_LIVEUPDATE_INCOMING) &&

@@ -270,7 +270,11 @@ static int pci_liveupdate_reboot(struct notifier_block *nb, unsigned long action
 		return NOTIFY_DONE;
 	}
 
-	WRITE_ONCE(pci_liveupdate_handing_over, true);
+	/*
+	 * The guard now refuses writes, and reads without the lock the tables that
+	 * pci_liveupdate_guard_init() has filled under it.
+	 */
+	smp_store_release(&pci_liveupdate_handing_over, true);
 	pr_info("preserving %llu devices in %u segments for the next kernel\n",
 		pci_liveupdate_index_count(pci_liveupdate_outgoing),
 		pci_liveupdate_outgoing->ser->nr_segments);

@@ -702,7 +702,15 @@ void pci_liveupdate_read_vf_caps(struct pci_dev *vf)
 	memset(state->ext_caps, 0, sizeof(state->ext_caps));
 	sriov_read_std_caps(vf, state->caps);
 	sriov_read_ext_caps(vf, state->ext_caps);
-	WRITE_ONCE(state->has_caps, true);
+	/* Pairs with sriov_has_caps() */
+	smp_store_release(&state->has_caps, true);
+}
+
+/* Check if the header and the capabilities of VFs can be read. */
+static bool sriov_has_caps(const struct pci_liveupdate_sriov *state)
+{
+	/* Pairs with the release after the capabilities were read */
+	return smp_load_acquire(&state->has_caps);
 }
 
 /**
@@ -721,7 +729,7 @@ bool pci_liveupdate_get_vf_header(struct pci_dev *vf, int i, u32 *dword)
 {
 	struct pci_liveupdate_sriov *state = &vf->physfn->sriov->liveupdate;
 
-	if (i == PCI_COMMAND / 4 || !READ_ONCE(state->has_caps))
+	if (i == PCI_COMMAND / 4 || !sriov_has_caps(state))
 		return false;
 
 	*dword = state->header[i];
@@ -741,7 +749,7 @@ bool pci_liveupdate_find_vf_cap(struct pci_dev *vf, int cap, u8 *pos)
 {
 	struct pci_liveupdate_sriov *state = &vf->physfn->sriov->liveupdate;
 
-	if (!READ_ONCE(state->has_caps) || cap > PCI_CAP_ID_MAX)
+	if (!sriov_has_caps(state) || cap > PCI_CAP_ID_MAX)
 		return false;
 
 	*pos = state->caps[cap];
@@ -761,7 +769,7 @@ bool pci_liveupdate_find_vf_ext_cap(struct pci_dev *vf, int cap, u16 *pos)
 {
 	struct pci_liveupdate_sriov *state = &vf->physfn->sriov->liveupdate;
 
-	if (!READ_ONCE(state->has_caps) || cap > PCI_EXT_CAP_ID_MAX)
+	if (!sriov_has_caps(state) || cap > PCI_EXT_CAP_ID_MAX)
 		return false;
 
 	*pos = state->ext_caps[cap];
