@@ -10,6 +10,20 @@ debug_tests() {
 	run vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
 	run vfio-module module_test 7.3-debug 7.3-debug
 	run vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
+	run fault-sweep fault_test 7.3-debug 7.3-debug
 	run_similar debug-kunit-vfs kunit 7.3-debug 'pci_liveupdate_sriov*'
 	run_similar debug-kunit-all kunit 7.3-debug
+}
+
+# fault_test DIR FROM TO: page_owner counts the pages that KHO preserves.
+fault_test() {
+	local -a files
+
+	mapfile -t files < <(module_files "$3")
+	live_update "$1" "$2" "$3" 16 faults --qemu=fault_devices "${files[@]}" \
+		page_owner=on vfio.enable_unsafe_noiommu_mode=1 pci_liveupdate_hosts=1,2
+}
+
+fault_devices() {
+	vm_nvme_pf 1 16
 }
