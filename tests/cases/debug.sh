@@ -11,6 +11,8 @@ debug_tests() {
 	run vfio-module module_test 7.3-debug 7.3-debug
 	run vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
 	run fault-sweep fault_test 7.3-debug 7.3-debug
+	run race-debug race_test 7.3-debug 7.3-debug
+	run_similar race-kcsan kcsan_test 7.3-kcsan 7.3-kcsan
 	run_similar debug-kunit-vfs kunit 7.3-debug 'pci_liveupdate_sriov*'
 	run_similar debug-kunit-all kunit 7.3-debug
 }
@@ -26,4 +28,40 @@ fault_test() {
 
 fault_devices() {
 	vm_nvme_pf 1 16
+}
+
+# race DIR FROM TO [OPTION...]: SEED= repeats the calls of an earlier run, RACE_SECONDS= is
+# the time in each kernel.
+race() {
+	local seed=${SEED:-$RANDOM}
+
+	echo "repeat with SEED=$seed"
+	boot_kernels "$1" "$2" "$3" 16 race --qemu=race_devices "${@:4}" \
+		vfio.enable_unsafe_noiommu_mode=1 pci_liveupdate_hosts=1,8 vfs=4 \
+		"seed=$seed" "seconds=${RACE_SECONDS:-25}" || return
+	guest_passed "$1" second
+}
+
+race_devices() {
+	vm_nvme_pf 1 4
+	printf '%s\n' -smp 4
+}
+
+# race_test DIR FROM TO: vfio-pci is a module of these kernels.
+race_test() {
+	local -a files
+
+	mapfile -t files < <(module_files "$3")
+	race "$@" "${files[@]}" || return
+	console_is_clean "$1/console"
+}
+
+# kcsan_test DIR FROM TO
+kcsan_test() {
+	local image
+
+	race "$@" --seconds="$BOOT_SECONDS_DEBUG" || return
+	image=$(build_kernel "$3") || return
+	"$ROOT/tests/cases/kcsan.py" "$1/console" "${image%/arch/*}" "$1/rest" || return
+	console_is_clean "$1/rest"
 }

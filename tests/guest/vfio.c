@@ -11,6 +11,7 @@
 #include <glob.h>
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,17 +23,18 @@
 #include "luo.h"
 #include "vfio.h"
 
-/* The path of the cdev of a function that is bound to vfio-pci. */
-static void find_cdev(const char *address, char *path, size_t size)
+/* The path of the cdev of a function, if that is bound to vfio-pci. */
+static bool find_cdev(const char *address, char *path, size_t size)
 {
 	char pattern[128];
 	glob_t found;
 
 	snprintf(pattern, sizeof(pattern), "/sys/bus/pci/devices/%s/vfio-dev/*", address);
 	if (glob(pattern, 0, NULL, &found))
-		errx(1, "%s has no VFIO device", address);
+		return false;
 	snprintf(path, size, "/dev/vfio/devices/%s", strrchr(found.gl_pathv[0], '/') + 1);
 	globfree(&found);
+	return true;
 }
 
 int vfio_try_open(const char *address)
@@ -40,7 +42,8 @@ int vfio_try_open(const char *address)
 	char path[300];
 	int fd;
 
-	find_cdev(address, path, sizeof(path));
+	if (!find_cdev(address, path, sizeof(path)))
+		return -ENODEV;
 	fd = open(path, O_RDWR);
 	return fd < 0 ? -errno : fd;
 }

@@ -7,7 +7,8 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 # Programs of scenarios.
-PROGRAMS=(bar-read edu-dma fault-sweep less-rights luo-file nvme-vf record-damage vfio-damage vfio-user vfio-with)
+PROGRAMS=(bar-read edu-dma fault-sweep less-rights luo-file nvme-vf race record-damage
+	vfio-damage vfio-user vfio-with)
 
 usage() {
 	cat <<-END
