@@ -15,6 +15,8 @@
 #include <linux/kho/abi/pci.h>
 #include <linux/types.h>
 
+#include "test_pci_liveupdate_checksum.h"
+
 /**
  * enum test_damage_level - The scope of a damage.
  * @DAMAGE_ADDRESS:  The address of the record, which LUO hands over.
@@ -107,12 +109,14 @@ enum test_damage_part {
  * struct test_damage_field - A field.
  * @part:    Its structure.
  * @swapped: The two bytes are printed in the reverse order.
+ * @right:   As a value: the right checksum of the structure, after all other writes.
  * @offset:  Its offset in bytes.
  * @size:    Its size in bytes, or 0 if there is no field.
  */
 struct test_damage_field {
 	u8 part;
 	bool swapped;
+	bool right;
 	u16 offset;
 	u8 size;
 };
@@ -142,8 +146,10 @@ struct test_damage_write {
  * @text:     Name of the field in the message.
  * @found:    The field in the message; its value after @writes.
  * @rule:     The rule in the message.
- * @expected: The expected value in the message; its value before @writes.
- * @writes:   The damage. The values are of the time before all writes.
+ * @expected: The expected value in the message; its value before @writes, unless it
+ *            is a checksum.
+ * @writes:   The damage. The values are of the time before all writes. A checksum is
+ *            the last one.
  */
 struct test_damage {
 	enum test_damage_level level;
@@ -204,8 +210,19 @@ struct test_damage_message {
 #define IN_PF(member)		IN_STRUCT(PART_PF, struct pci_function_ser, member)
 #define IN_VF(member)		IN_STRUCT(PART_VF, struct pci_function_ser, member)
 #define IN_SRIOV(member)	IN_STRUCT(PART_SRIOV, struct pci_sriov_ser, member)
+#define IN_CHECKSUM(_part)						\
+	{ .part = (_part), .right = true,				\
+	  .offset = (_part) == PART_ROOT ?				\
+		    offsetof(struct pci_ser, checksum) :		\
+		    (_part) >= PART_FUNCTION ?				\
+		    offsetof(struct pci_function_ser, checksum) :	\
+		    offsetof(struct pci_segment_ser, checksum),		\
+	  .size = (_part) >= PART_FUNCTION ? 1 : 4 }
 #define IN_FUNCTION_BUS_NUMBERS						\
 	{ .part = PART_FUNCTION, .swapped = true,			\
+	  .offset = offsetof(struct pci_function_ser, secondary), .size = 2 }
+#define IN_BRIDGE_BUS_NUMBERS						\
+	{ .part = PART_BRIDGE, .swapped = true,				\
 	  .offset = offsetof(struct pci_function_ser, secondary), .size = 2 }
 #define IN_VF_BUS_NUMBERS						\
 	{ .part = PART_VF, .swapped = true,				\
@@ -231,6 +248,9 @@ struct test_damage_message {
 #define SET(field, n)		{ field, { { }, n } }
 #define ADD(field, n)		{ field, { field, n } }
 #define COPY(field, from, n)	{ field, { from, n } }
+/* The right checksum of a damaged structure. */
+#define CHECKSUM(part)		{ IN_CHECKSUM(part), 0 }
+#define REPAIR(part)		{ IN_CHECKSUM(part), CHECKSUM(part) }
 
 #define ALIGNED			"a multiple of"
 #define PRESERVED		"preserved memory of a size in bytes of"
@@ -260,7 +280,7 @@ static const struct test_damage test_damages[] = {
 	  PRESERVED, NUMBER(sizeof(struct pci_ser)),
 	  { COPY(IN_ROOT_PA, IN_SEGMENT(bitmap), 0) } },
 
-	/* Versions, features and reserved fields of the root */
+	/* Versions, features and the checksum of the root */
 	{ DAMAGE_RECORD, "version_0", -EPROTO, "version", IN_ROOT(version),
 	  "at least", NUMBER(1), { SET(IN_ROOT(version), 0) } },
 	{ DAMAGE_RECORD, "versions_0", -EPROTO, "version", IN_ROOT(version),
@@ -286,10 +306,14 @@ static const struct test_damage test_damages[] = {
 	{ DAMAGE_RECORD, "features_later", -EPROTONOSUPPORT, "features", IN_ROOT(features),
 	  NO_BITS_BUT, NUMBER(PCI_SER_FEATURES),
 	  { SET(IN_ROOT(features), -1ULL), ADD(IN_ROOT(version), 1) } },
-	{ DAMAGE_RECORD, "root_reserved", -EBADMSG, "reserved of the root", IN_ROOT(reserved),
-	  "exactly", NUMBER(0), { SET(IN_ROOT(reserved), 1) } },
-	{ DAMAGE_RECORD, "root_reserved_high", -EBADMSG, "reserved of the root",
-	  IN_ROOT(reserved), "exactly", NUMBER(0), { SET(IN_ROOT(reserved), 1U << 31) } },
+	{ DAMAGE_RECORD, "version_more", -EBADMSG, "checksum of the root", IN_ROOT(checksum),
+	  "exactly", CHECKSUM(PART_ROOT), { ADD(IN_ROOT(version), 1) } },
+	{ DAMAGE_RECORD, "feature_added", -EBADMSG, "checksum of the root", IN_ROOT(checksum),
+	  "exactly", CHECKSUM(PART_ROOT), { SET(IN_ROOT(features), PCI_SER_FEATURE_SRIOV) } },
+	{ DAMAGE_RECORD, "root_checksum", -EBADMSG, "checksum of the root", IN_ROOT(checksum),
+	  "exactly", OF(IN_ROOT(checksum), 0), { ADD(IN_ROOT(checksum), 1) } },
+	{ DAMAGE_RECORD, "root_checksum_0", -EBADMSG, "checksum of the root", IN_ROOT(checksum),
+	  "exactly", OF(IN_ROOT(checksum), 0), { SET(IN_ROOT(checksum), 0) } },
 
 	/* Counts of the root */
 	{ DAMAGE_RECORD, "sum_more", -EOVERFLOW, "nr_devices of the root", IN_ROOT(nr_devices),
@@ -384,6 +408,22 @@ static const struct test_damage test_damages[] = {
 	  PRESERVED, NUMBER(PCI_SER_BUSES_SIZE),
 	  { COPY(IN_SEGMENT(buses), IN_SEGMENT(bitmap), 0) } },
 
+	/* The number and the checksum of a segment */
+	{ DAMAGE_RECORD, "segment_reserved", -EBADMSG, "reserved", IN_SEGMENT(reserved),
+	  "exactly", NUMBER(0), { SET(IN_SEGMENT(reserved), 1) } },
+	{ DAMAGE_RECORD, "segment_reserved_high", -EBADMSG, "reserved", IN_SEGMENT(reserved),
+	  "exactly", NUMBER(0), { SET(IN_SEGMENT(reserved), 1U << 31) } },
+	{ DAMAGE_RECORD, "domain_more", -EBADMSG, "checksum", IN_SEGMENT(checksum),
+	  "exactly", CHECKSUM(PART_SEGMENT), { ADD(IN_SEGMENT(domain), 1U << 24) } },
+	{ DAMAGE_RECORD, "segment_checksum", -EBADMSG, "checksum", IN_SEGMENT(checksum),
+	  "exactly", OF(IN_SEGMENT(checksum), 0), { ADD(IN_SEGMENT(checksum), 1) } },
+	{ DAMAGE_RECORD, "segment_checksum_0", -EBADMSG, "checksum", IN_SEGMENT(checksum),
+	  "exactly", OF(IN_SEGMENT(checksum), 0), { SET(IN_SEGMENT(checksum), 0) } },
+	{ DAMAGE_SAMPLE, "buses_swapped", -EBADMSG, "checksum", IN_FIRST_SEGMENT(checksum),
+	  "exactly", CHECKSUM(PART_FIRST_SEGMENT),
+	  { COPY(IN_FIRST_SEGMENT(buses), IN_LAST_SEGMENT(buses), 0),
+	    COPY(IN_LAST_SEGMENT(buses), IN_FIRST_SEGMENT(buses), 0) } },
+
 	/* The bitmap and the directory of a segment */
 	{ DAMAGE_RECORD, "weight_more", -EUCLEAN, "nr_devices", IN_SEGMENT(nr_devices),
 	  WEIGHT, OF(IN_SEGMENT(nr_devices), 0), { ADD(IN_SEGMENT(nr_devices), 1) } },
@@ -424,15 +464,18 @@ static const struct test_damage test_damages[] = {
 	 */
 	{ DAMAGE_SAMPLE, "bitmap_shared", -EBUSY, "bitmap", IN_LAST_SEGMENT(bitmap),
 	  USED_ONCE, NUMBER(PCI_SER_BITMAP_SIZE),
-	  { COPY(IN_LAST_SEGMENT(bitmap), IN_FIRST_SEGMENT(bitmap), 0) } },
+	  { COPY(IN_LAST_SEGMENT(bitmap), IN_FIRST_SEGMENT(bitmap), 0),
+	    REPAIR(PART_LAST_SEGMENT) } },
 	{ DAMAGE_SAMPLE, "buses_shared", -EBUSY, "buses", IN_LAST_SEGMENT(buses),
 	  USED_ONCE, NUMBER(PCI_SER_BUSES_SIZE),
-	  { COPY(IN_LAST_SEGMENT(buses), IN_FIRST_SEGMENT(buses), 0) } },
+	  { COPY(IN_LAST_SEGMENT(buses), IN_FIRST_SEGMENT(buses), 0),
+	    REPAIR(PART_LAST_SEGMENT) } },
 	{ DAMAGE_SAMPLE, "buses_root", -EBUSY, "buses", IN_SEGMENT(buses),
-	  USED_ONCE, NUMBER(PCI_SER_BUSES_SIZE), { COPY(IN_SEGMENT(buses), IN_ROOT_PA, 0) } },
+	  USED_ONCE, NUMBER(PCI_SER_BUSES_SIZE),
+	  { COPY(IN_SEGMENT(buses), IN_ROOT_PA, 0), REPAIR(PART_SEGMENT) } },
 	{ DAMAGE_SAMPLE, "buses_block", -EBUSY, "next of a block", IN_FIRST_BLOCK(next),
 	  USED_ONCE, NUMBER(KHO_BLOCK_SIZE),
-	  { COPY(IN_SEGMENT(buses), IN_FIRST_BLOCK(next), 0) } },
+	  { COPY(IN_SEGMENT(buses), IN_FIRST_BLOCK(next), 0), REPAIR(PART_SEGMENT) } },
 
 	/* The leaf of a bus */
 	{ DAMAGE_BUS, "leaf_misaligned", -EINVAL, "buses[] entry", IN_LEAF_PA,
@@ -451,12 +494,6 @@ static const struct test_damage test_damages[] = {
 	  "other than 0 and", NUMBER(0xffff), { SET(IN_FUNCTION(vendor), 0) } },
 	{ DAMAGE_FUNCTION, "vendor_ffff", -EBADMSG, "vendor", IN_FUNCTION(vendor),
 	  "other than 0 and", NUMBER(0xffff), { SET(IN_FUNCTION(vendor), 0xffff) } },
-	{ DAMAGE_FUNCTION, "hdr_type_cardbus", -EBADMSG, "hdr_type", IN_FUNCTION(hdr_type),
-	  "at most", NUMBER(1), { SET(IN_FUNCTION(hdr_type), 2) } },
-	{ DAMAGE_FUNCTION, "hdr_type_multi", -EBADMSG, "hdr_type", IN_FUNCTION(hdr_type),
-	  "at most", NUMBER(1), { SET(IN_FUNCTION(hdr_type), 0x80) } },
-	{ DAMAGE_FUNCTION, "hdr_type_ff", -EBADMSG, "hdr_type", IN_FUNCTION(hdr_type),
-	  "at most", NUMBER(1), { SET(IN_FUNCTION(hdr_type), 0xff) } },
 	{ DAMAGE_FUNCTION, "bar0", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[0]),
 	  "less than", NUMBER(64), { SET(IN_FUNCTION(bar_shift[0]), 64) } },
 	{ DAMAGE_FUNCTION, "bar1", -EBADMSG, "bar_shift", IN_FUNCTION(bar_shift[1]),
@@ -482,7 +519,12 @@ static const struct test_damage test_damages[] = {
 	{ DAMAGE_FUNCTION, "flags", -EBADMSG, "flags", IN_FUNCTION(flags),
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), 0x80) } },
 	{ DAMAGE_FUNCTION, "flags_ff", -EBADMSG, "flags", IN_FUNCTION(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), 0xff) } },
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_BRIDGE),
+	  { SET(IN_FUNCTION(flags), 0xff) } },
+	{ DAMAGE_FUNCTION, "flags_bridge", -EBADMSG, "secondary", IN_FUNCTION(secondary),
+	  "more than", OF(IN_FUNCTION_BUS, 0),
+	  { SET(IN_FUNCTION(flags), PCI_SER_BRIDGE), SET(IN_FUNCTION(bar_shift[2]), 0),
+	    SET(IN_FUNCTION(bar_shift[4]), 0) } },
 	{ DAMAGE_FUNCTION, "flags_vf", -EBADMSG, "flags", IN_FUNCTION(flags),
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_FUNCTION(flags), PCI_SER_VF) } },
 	{ DAMAGE_FUNCTION, "flags_pf", -EBADMSG, "flags", IN_FUNCTION(flags),
@@ -494,14 +536,18 @@ static const struct test_damage test_damages[] = {
 	  "exactly", NUMBER(0), { SET(IN_FUNCTION(reserved), 1) } },
 	{ DAMAGE_FUNCTION, "reserved_high", -EBADMSG, "reserved", IN_FUNCTION(reserved),
 	  "exactly", NUMBER(0), { SET(IN_FUNCTION(reserved), 0x80) } },
+	{ DAMAGE_FUNCTION, "device_other", -EBADMSG, "checksum", IN_FUNCTION(checksum),
+	  "exactly", CHECKSUM(PART_FUNCTION), { ADD(IN_FUNCTION(device), 1) } },
+	{ DAMAGE_FUNCTION, "bar_size", -EBADMSG, "checksum", IN_FUNCTION(checksum),
+	  "exactly", CHECKSUM(PART_FUNCTION), { ADD(IN_FUNCTION(bar_shift[0]), 1) } },
+	{ DAMAGE_FUNCTION, "checksum", -EBADMSG, "checksum", IN_FUNCTION(checksum),
+	  "exactly", OF(IN_FUNCTION(checksum), 0), { ADD(IN_FUNCTION(checksum), 1) } },
 
 	/* The entry of a bridge, which has BARs 0 and 1 and the ROM */
 	{ DAMAGE_BRIDGE, "bridge_vendor_0", -EBADMSG, "vendor", IN_BRIDGE(vendor),
 	  "other than 0 and", NUMBER(0xffff), { SET(IN_BRIDGE(vendor), 0) } },
 	{ DAMAGE_BRIDGE, "bridge_vendor_ffff", -EBADMSG, "vendor", IN_BRIDGE(vendor),
 	  "other than 0 and", NUMBER(0xffff), { SET(IN_BRIDGE(vendor), 0xffff) } },
-	{ DAMAGE_BRIDGE, "bridge_hdr_type_multi", -EBADMSG, "hdr_type", IN_BRIDGE(hdr_type),
-	  "at most", NUMBER(1), { SET(IN_BRIDGE(hdr_type), 0x81) } },
 	{ DAMAGE_BRIDGE, "bridge_bar0", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[0]),
 	  "less than", NUMBER(64), { SET(IN_BRIDGE(bar_shift[0]), 64) } },
 	{ DAMAGE_BRIDGE, "bridge_bar1", -EBADMSG, "bar_shift", IN_BRIDGE(bar_shift[1]),
@@ -530,11 +576,19 @@ static const struct test_damage test_damages[] = {
 	  IN_BRIDGE(subordinate), "at least", OF(IN_BRIDGE(secondary), 0),
 	  { COPY(IN_BRIDGE(subordinate), IN_BRIDGE(secondary), -1) } },
 	{ DAMAGE_BRIDGE, "bridge_flags", -EBADMSG, "flags", IN_BRIDGE(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_BRIDGE(flags), 0xff) } },
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_BRIDGE),
+	  { SET(IN_BRIDGE(flags), 0xff) } },
 	{ DAMAGE_BRIDGE, "bridge_flags_pf", -EBADMSG, "flags", IN_BRIDGE(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_BRIDGE(flags), PCI_SER_PF) } },
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_BRIDGE),
+	  { SET(IN_BRIDGE(flags), PCI_SER_BRIDGE | PCI_SER_PF) } },
+	{ DAMAGE_BRIDGE, "bridge_flags_0", -EBADMSG, "secondary and subordinate",
+	  IN_BRIDGE_BUS_NUMBERS, "exactly", NUMBER(0), { SET(IN_BRIDGE(flags), 0) } },
 	{ DAMAGE_BRIDGE, "bridge_reserved", -EBADMSG, "reserved", IN_BRIDGE(reserved),
 	  "exactly", NUMBER(0), { SET(IN_BRIDGE(reserved), 1) } },
+	{ DAMAGE_BRIDGE, "bridge_subordinate_more", -EBADMSG, "checksum", IN_BRIDGE(checksum),
+	  "exactly", CHECKSUM(PART_BRIDGE), { ADD(IN_BRIDGE(subordinate), 1) } },
+	{ DAMAGE_BRIDGE, "bridge_checksum", -EBADMSG, "checksum", IN_BRIDGE(checksum),
+	  "exactly", OF(IN_BRIDGE(checksum), 0), { ADD(IN_BRIDGE(checksum), -1) } },
 
 	/* The entry of a PF: no VF, no bridge, and only a PF can be implied */
 	{ DAMAGE_PF, "pf_vendor_0", -EBADMSG, "vendor", IN_PF(vendor),
@@ -544,8 +598,11 @@ static const struct test_damage test_damages[] = {
 	{ DAMAGE_PF, "pf_rom", -EBADMSG, "bar_shift", IN_PF(bar_shift[PCI_SER_ROM]),
 	  "less than", NUMBER(64), { SET(IN_PF(bar_shift[PCI_SER_ROM]), 64) } },
 	{ DAMAGE_PF, "pf_flags", -EBADMSG, "flags", IN_PF(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_PF | PCI_SER_IMPLIED),
-	  { SET(IN_PF(flags), PCI_SER_PF | 0x10) } },
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_PF | PCI_SER_IMPLIED |
+			      PCI_SER_AUTOPROBE),
+	  { SET(IN_PF(flags), PCI_SER_PF | 0x40) } },
+	{ DAMAGE_PF, "pf_autoprobe_alone", -EBADMSG, "flags", IN_PF(flags),
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_PF(flags), PCI_SER_AUTOPROBE) } },
 	{ DAMAGE_PF, "pf_implied_alone", -EBADMSG, "flags", IN_PF(flags),
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN), { SET(IN_PF(flags), PCI_SER_IMPLIED) } },
 	{ DAMAGE_PF, "pf_vf", -EBADMSG, "flags", IN_PF(flags),
@@ -555,9 +612,15 @@ static const struct test_damage test_damages[] = {
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_VF),
 	  { SET(IN_PF(flags), PCI_SER_SRIOV_FLAGS) } },
 	{ DAMAGE_PF, "pf_bridge", -EBADMSG, "flags", IN_PF(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN),
-	  { SET(IN_PF(hdr_type), 1), COPY(IN_PF(secondary), IN_PF_BUS, 1),
-	    COPY(IN_PF(subordinate), IN_PF_BUS, 1) } },
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_BRIDGE),
+	  { SET(IN_PF(flags), PCI_SER_PF | PCI_SER_BRIDGE),
+	    COPY(IN_PF(secondary), IN_PF_BUS, 1), COPY(IN_PF(subordinate), IN_PF_BUS, 1) } },
+	{ DAMAGE_PF, "pf_bar_size", -EBADMSG, "checksum", IN_PF(checksum),
+	  "exactly", CHECKSUM(PART_PF), { ADD(IN_PF(bar_shift[0]), 1) } },
+	{ DAMAGE_PF, "pf_function", -EBADMSG, "checksum", IN_PF(checksum),
+	  "exactly", CHECKSUM(PART_PF), { SET(IN_PF(flags), 0) } },
+	{ DAMAGE_PF, "pf_checksum", -EBADMSG, "checksum", IN_PF(checksum),
+	  "exactly", OF(IN_PF(checksum), 0), { ADD(IN_PF(checksum), 1) } },
 
 	/* The entry of a VF, which has no BARs of its own */
 	{ DAMAGE_VF, "vf_vendor_ffff", -EBADMSG, "vendor", IN_VF(vendor),
@@ -586,9 +649,13 @@ static const struct test_damage test_damages[] = {
 	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_VF),
 	  { SET(IN_VF(flags), PCI_SER_VF | PCI_SER_IMPLIED) } },
 	{ DAMAGE_VF, "vf_bridge", -EBADMSG, "flags", IN_VF(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN),
-	  { SET(IN_VF(hdr_type), 1), COPY(IN_VF(secondary), IN_VF_BUS, 1),
-	    COPY(IN_VF(subordinate), IN_VF_BUS, 1) } },
+	  NO_BITS_BUT, NUMBER(PCI_SER_INTX_BROKEN | PCI_SER_BRIDGE),
+	  { SET(IN_VF(flags), PCI_SER_VF | PCI_SER_BRIDGE),
+	    COPY(IN_VF(secondary), IN_VF_BUS, 1), COPY(IN_VF(subordinate), IN_VF_BUS, 1) } },
+	{ DAMAGE_VF, "vf_device_other", -EBADMSG, "checksum", IN_VF(checksum),
+	  "exactly", CHECKSUM(PART_VF), { ADD(IN_VF(device), 1) } },
+	{ DAMAGE_VF, "vf_checksum", -EBADMSG, "checksum", IN_VF(checksum),
+	  "exactly", OF(IN_VF(checksum), 0), { ADD(IN_VF(checksum), 1) } },
 
 	/* The leaf of PFs */
 	{ DAMAGE_SRIOV, "sriov_leaf_0", -EFAULT, "buses[] entry of PFs", IN_SRIOV_LEAF_PA,
@@ -620,14 +687,18 @@ static const struct test_damage test_damages[] = {
 	  "0, or from 12 to", NUMBER(63), { SET(IN_SRIOV(bar_shift[5]), 64) } },
 	{ DAMAGE_SRIOV, "max_bus_less", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
 	  "at least", OF(IN_PF_BUS, 0), { COPY(IN_SRIOV(max_bus), IN_PF_BUS, -1) } },
-	{ DAMAGE_SRIOV, "sriov_flags", -EBADMSG, "flags of VFs", IN_SRIOV(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_AUTOPROBE), { SET(IN_SRIOV(flags), 2) } },
-	{ DAMAGE_SRIOV, "sriov_flags_ff", -EBADMSG, "flags of VFs", IN_SRIOV(flags),
-	  NO_BITS_BUT, NUMBER(PCI_SER_AUTOPROBE), { SET(IN_SRIOV(flags), 0xff) } },
 	{ DAMAGE_SRIOV, "offset_0", -EBADMSG, "offset of VFs", IN_SRIOV(offset),
 	  "at least", NUMBER(1), { SET(IN_SRIOV(offset), 0) } },
 	{ DAMAGE_SRIOV, "stride_0", -EBADMSG, "stride of VFs", IN_SRIOV(stride),
 	  "at least", NUMBER(1), { SET(IN_SRIOV(stride), 0) } },
+	{ DAMAGE_SRIOV, "num_vfs_less", -EBADMSG, "checksum of VFs", IN_SRIOV(checksum),
+	  "exactly", CHECKSUM(PART_SRIOV), { ADD(IN_SRIOV(num_vfs), -1) } },
+	{ DAMAGE_SRIOV, "vf_bar_size", -EBADMSG, "checksum of VFs", IN_SRIOV(checksum),
+	  "exactly", CHECKSUM(PART_SRIOV), { ADD(IN_SRIOV(bar_shift[0]), 1) } },
+	{ DAMAGE_SRIOV, "max_bus_more", -EBADMSG, "checksum of VFs", IN_SRIOV(checksum),
+	  "exactly", CHECKSUM(PART_SRIOV), { SET(IN_SRIOV(max_bus), 255) } },
+	{ DAMAGE_SRIOV, "sriov_checksum", -EBADMSG, "checksum of VFs", IN_SRIOV(checksum),
+	  "exactly", OF(IN_SRIOV(checksum), 0), { ADD(IN_SRIOV(checksum), 1) } },
 
 	/* VFs beyond max_bus, which is the bus of the PF: bus 4 */
 	{ DAMAGE_VF_IDS, "num_vfs_more", -EBADMSG, "max_bus", IN_SRIOV(max_bus),
@@ -785,6 +856,29 @@ static inline u64 test_damage_value(struct test_damage_target *target,
 	return base + value->number;
 }
 
+/* @ser is the structure of @part, which the damage may have hidden. */
+static inline u32 test_damage_checksum(const struct test_damage_target *target,
+				       const struct pci_segment_ser *seg,
+				       enum test_damage_part part, const void *ser)
+{
+	switch (part) {
+	case PART_ROOT:
+		return test_root_checksum(ser);
+	case PART_FUNCTION:
+		return test_entry_checksum(PCI_SER_KEY(seg->domain, target->function), ser);
+	case PART_BRIDGE:
+		return test_entry_checksum(PCI_SER_KEY(seg->domain, target->bridge), ser);
+	case PART_PF:
+		return test_entry_checksum(PCI_SER_KEY(seg->domain, target->pf), ser);
+	case PART_VF:
+		return test_entry_checksum(PCI_SER_KEY(seg->domain, target->vf), ser);
+	case PART_SRIOV:
+		return test_sriov_checksum(PCI_SER_KEY(seg->domain, target->pf), ser);
+	default:
+		return test_segment_checksum(ser);
+	}
+}
+
 /* The segment of a field, or NULL. */
 static inline const struct pci_segment_ser *
 test_damage_segment_of(struct test_damage_target *target,
@@ -807,6 +901,7 @@ static inline void test_damage_apply(const struct test_damage *damage,
 				     struct test_damage_target *target,
 				     struct test_damage_message *message)
 {
+	const struct test_damage_field *sum = &damage->expected.field;
 	const struct pci_segment_ser *seg;
 	void *places[TEST_DAMAGE_WRITES];
 	u64 values[TEST_DAMAGE_WRITES];
@@ -822,8 +917,17 @@ static inline void test_damage_apply(const struct test_damage *damage,
 	seg = test_damage_segment_of(target, damage->found.part);
 	message->expected = test_damage_value(target, &damage->expected);
 
-	for (int i = 0; i < nr; i++)
-		memcpy(places[i], &values[i], damage->writes[i].field.size);
+	for (int i = 0; i < nr; i++) {
+		const struct test_damage_field *field = &damage->writes[i].field;
+
+		if (field->right)
+			values[i] = test_damage_checksum(target, seg, field->part,
+							 places[i] - field->offset);
+		memcpy(places[i], &values[i], field->size);
+	}
+	if (sum->right)
+		message->expected = test_damage_checksum(target, seg, sum->part,
+							 found - sum->offset);
 	message->found = test_damage_read(found, &damage->found);
 	message->in_segment = seg;
 	message->domain = seg ? seg->domain : 0;

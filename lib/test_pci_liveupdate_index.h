@@ -11,7 +11,8 @@
 #include <linux/errno.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/types.h>
-#include <uapi/linux/pci_regs.h>
+
+#include "test_pci_liveupdate_checksum.h"
 
 static inline bool test_index_contains(struct pci_liveupdate_index *index,
 				       pci_ser_key_t key)
@@ -101,7 +102,7 @@ static inline int test_index_fill_sample(struct pci_liveupdate_index *index,
 		struct pci_function_ser entry = { .vendor = 0xbdf0, .device = bdf };
 
 		if (bdf == TEST_SAMPLE_BRIDGE) {
-			entry.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+			entry.flags = PCI_SER_BRIDGE;
 			entry.secondary = 3;
 			entry.subordinate = 3;
 		}
@@ -124,7 +125,8 @@ static inline int test_index_add_sample_pf(struct pci_liveupdate_index *index,
 {
 	const struct pci_function_ser pf = {
 		.vendor = 0xbdf0, .device = TEST_SAMPLE_PF,
-		.bar_shift = { 16 }, .flags = PCI_SER_PF | PCI_SER_IMPLIED,
+		.bar_shift = { 16 },
+		.flags = PCI_SER_PF | PCI_SER_IMPLIED | PCI_SER_AUTOPROBE,
 	};
 	const struct pci_function_ser vf = {
 		.vendor = 0xbdf0, .device = TEST_SAMPLE_VF, .flags = PCI_SER_VF,
@@ -136,7 +138,6 @@ static inline int test_index_add_sample_pf(struct pci_liveupdate_index *index,
 		.vf_device = TEST_SAMPLE_VF,
 		.bar_shift = { 14 },
 		.max_bus = TEST_SAMPLE_PF >> 8,
-		.flags = PCI_SER_AUTOPROBE,
 	};
 	int err;
 

@@ -257,7 +257,6 @@ struct pci_function_ser model_entry(struct model *model, enum model_fn fn)
 	struct pci_function_ser entry = {
 		.vendor = get_unaligned_le16(cfg + PCI_VENDOR_ID),
 		.device = get_unaligned_le16(cfg + PCI_DEVICE_ID),
-		.hdr_type = desc->hdr_type,
 	};
 
 	for (int i = 0; i < PCI_STD_NUM_BARS; i++)
@@ -267,10 +266,11 @@ struct pci_function_ser model_entry(struct model *model, enum model_fn fn)
 	      PCI_COMMAND_INTX_DISABLE))
 		entry.flags = PCI_SER_INTX_BROKEN;
 	if (IS_ENABLED(CONFIG_PCI_IOV) && model_is_pf(fn))
-		entry.flags |= PCI_SER_PF;
+		entry.flags |= PCI_SER_PF | PCI_SER_AUTOPROBE;
 	if (model_is_vf(fn))
 		entry.flags |= PCI_SER_VF;
 	if (model_is_bridge(fn)) {
+		entry.flags |= PCI_SER_BRIDGE;
 		entry.secondary = cfg[PCI_SECONDARY_BUS];
 		entry.subordinate = cfg[PCI_SUBORDINATE_BUS];
 	}

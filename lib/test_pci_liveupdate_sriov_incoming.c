@@ -373,7 +373,7 @@ static const struct sriov_damage sriov_damages[] = {
 	DAMAGE("small_bar", bar_shift[0], 11, "bar_shift of VFs"),
 	DAMAGE("large_bar", bar_shift[5], 64, "bar_shift of VFs"),
 	DAMAGE("max_bus", max_bus, 0x0f, "max_bus"),
-	DAMAGE("flags", flags, 0x80, "flags of VFs"),
+	DAMAGE("bar_size", bar_shift[1], 63, "checksum of VFs"),
 };
 
 KUNIT_ARRAY_PARAM_DESC(sriov_damage, sriov_damages, name);
@@ -451,6 +451,7 @@ static void disable_damaged_vf(struct kunit *test)
 /* A previous kernel without support for SR-IOV preserved a PF, without VFs. */
 static void adopt_from_old_writer(struct kunit *test)
 {
+	struct pci_liveupdate_slot slot;
 	struct api_test *t = test->priv;
 
 	model_add_sriov(&t->model);
@@ -458,7 +459,9 @@ static void adopt_from_old_writer(struct kunit *test)
 	api_begin_outgoing(test);
 	sriov_preserve(test, BIT(PF_S));
 	api_live_update(test);
-	entry_of(t, PF_S)->flags &= ~PCI_SER_PF;
+	KUNIT_ASSERT_TRUE(test, pci_liveupdate_index_find(t->in.obj, api_key(t, PF_S),
+							  &slot));
+	pci_liveupdate_index_set_flags(&slot, PCI_SER_PF | PCI_SER_AUTOPROBE, false);
 	api_start_log(test);
 	sriov_scan(test);
 	expect_no_write(test, BIT(PF_S));

@@ -256,11 +256,13 @@ static struct pci_function_ser pci_liveupdate_describe(struct pci_dev *dev)
 	struct pci_function_ser entry = {
 		.vendor = dev->vendor,
 		.device = dev->device,
-		.hdr_type = dev->hdr_type,
+		.flags = bridge ? PCI_SER_BRIDGE : 0,
 		.secondary = bridge ? dev->subordinate->busn_res.start : 0,
 		.subordinate = bridge ? dev->subordinate->busn_res.end : 0,
-		.flags = dev->broken_intx_masking ? PCI_SER_INTX_BROKEN : 0,
 	};
+
+	if (dev->broken_intx_masking)
+		entry.flags |= PCI_SER_INTX_BROKEN;
 
 	/* The record of the PF has the BARs of its VFs */
 	if (dev->is_virtfn) {
@@ -269,6 +271,8 @@ static struct pci_function_ser pci_liveupdate_describe(struct pci_dev *dev)
 	}
 	if (dev->is_physfn)
 		entry.flags |= PCI_SER_PF;
+	if (pci_liveupdate_probes_vfs(dev))
+		entry.flags |= PCI_SER_AUTOPROBE;
 
 	for (int i = 0; i < (bridge ? 2 : PCI_STD_NUM_BARS); i++)
 		entry.bar_shift[i] = pci_liveupdate_bar_shift(dev, i);
@@ -436,7 +440,7 @@ static void pci_liveupdate_set_implied(struct pci_liveupdate_index *index,
 	struct pci_liveupdate_slot slot;
 
 	if (pci_liveupdate_index_find(index, pci_liveupdate_key(pf), &slot))
-		pci_liveupdate_index_set_implied(&slot, implied);
+		pci_liveupdate_index_set_flags(&slot, PCI_SER_IMPLIED, implied);
 }
 
 /* Check if a PF or bridge must stay after a device on @bus below was dropped. */
@@ -826,12 +830,18 @@ void pci_liveupdate_clear_outgoing(struct pci_liveupdate_index *index)
 
 /* Incoming */
 
+static u8 pci_liveupdate_hdr_type(const struct pci_function_ser *entry)
+{
+	return entry->flags & PCI_SER_BRIDGE ? PCI_HEADER_TYPE_BRIDGE :
+					       PCI_HEADER_TYPE_NORMAL;
+}
+
 bool pci_liveupdate_answers_as(struct pci_dev *dev,
 			       const struct pci_function_ser *entry)
 {
 	return dev->is_virtfn == !!(entry->flags & PCI_SER_VF) &&
 	       dev->vendor == entry->vendor && dev->device == entry->device &&
-	       dev->hdr_type == entry->hdr_type;
+	       dev->hdr_type == pci_liveupdate_hdr_type(entry);
 }
 
 bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
@@ -965,7 +975,8 @@ static int pci_liveupdate_check_match(struct pci_dev *dev,
 
 	if (!pci_liveupdate_answers_as(dev, entry)) {
 		pci_err(dev, "[%04x:%04x] type %02x%s was preserved, found [%04x:%04x] type %02x%s; not treated as preserved\n",
-			entry->vendor, entry->device, entry->hdr_type,
+			entry->vendor, entry->device,
+			pci_liveupdate_hdr_type(entry),
 			entry->flags & PCI_SER_VF ? " (VF)" : "",
 			dev->vendor, dev->device, dev->hdr_type,
 			dev->is_virtfn ? " (VF)" : "");

@@ -304,6 +304,7 @@ u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag);
 void pci_liveupdate_count_vf(struct pci_dev *pf, int flag, int n);
 void pci_liveupdate_reset_vfs(struct pci_dev *dev, int flag);
 struct pci_sriov_ser pci_liveupdate_describe_sriov(struct pci_dev *pf);
+bool pci_liveupdate_probes_vfs(struct pci_dev *dev);
 int pci_liveupdate_check_pf(struct pci_dev *dev);
 bool pci_liveupdate_forbids_pf_driver(struct pci_dev *dev);
 bool pci_liveupdate_has_sriov(struct pci_dev *pf, const struct pci_sriov_ser *ser);
@@ -320,6 +321,11 @@ static inline struct pci_sriov_ser
 pci_liveupdate_describe_sriov(struct pci_dev *pf)
 {
 	return (struct pci_sriov_ser) { };
+}
+
+static inline bool pci_liveupdate_probes_vfs(struct pci_dev *dev)
+{
+	return false;
 }
 
 static inline int pci_liveupdate_check_pf(struct pci_dev *dev)

@@ -84,7 +84,7 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 		return;
 
 	entry = pci_liveupdate_index_entry(index, &slot, &damage);
-	if (IS_ERR(entry) || entry->hdr_type != PCI_HEADER_TYPE_NORMAL)
+	if (IS_ERR(entry) || entry->flags & PCI_SER_BRIDGE)
 		return;
 
 	bus = pci_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
@@ -261,7 +261,7 @@ static int abandon_check(struct pci_liveupdate_index *index,
 	/* A damaged entry does not tell */
 	entry = pci_liveupdate_index_entry(index, slot, &damage);
 	bridge = IS_ERR(entry) ? dev && !pci_liveupdate_is_function(dev) :
-				 entry->hdr_type != PCI_HEADER_TYPE_NORMAL;
+				 entry->flags & PCI_SER_BRIDGE;
 	if (!bridge)
 		return abandon_check_vfs(index, key);
 
@@ -302,7 +302,7 @@ static bool abandon_find_bridge(struct pci_liveupdate_index *index, u32 domain,
 		    !pci_liveupdate_index_find(index, key, &slot))
 			break;
 		entry = pci_liveupdate_index_entry(index, &slot, &damage);
-		if (IS_ERR(entry) || entry->hdr_type != PCI_HEADER_TYPE_BRIDGE ||
+		if (IS_ERR(entry) || !(entry->flags & PCI_SER_BRIDGE) ||
 		    bus < entry->secondary || bus > entry->subordinate ||
 		    entry->secondary <= last)
 			continue;

@@ -119,7 +119,7 @@ static unsigned int debugfs_blocked(u32 domain, u16 bdf)
 
 static const char *debugfs_kind(const struct pci_function_ser *entry)
 {
-	if (entry->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+	if (entry->flags & PCI_SER_BRIDGE)
 		return "bridge";
 	if (entry->flags & PCI_SER_VF)
 		return "vf";

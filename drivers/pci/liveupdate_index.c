@@ -44,6 +44,8 @@
 #include <linux/align.h>
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/crc32.h>
+#include <linux/crc8.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/io.h>
@@ -56,9 +58,9 @@
 #include <linux/pci_ids.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
-#include <uapi/linux/pci_regs.h>
 
 #include "liveupdate_index.h"
 
@@ -91,6 +93,49 @@ struct pci_liveupdate_segment {
 
 /* The record has 64-bit words, and bitmap functions use unsigned long. */
 static_assert(sizeof(unsigned long) == sizeof(u64));
+
+/* Checksums, see include/linux/kho/abi/pci.h */
+
+DECLARE_CRC8_TABLE(record_crc8_table);
+
+/* No index exists before its table, so nothing reads the table meanwhile. */
+static void record_init_checksums(void)
+{
+	if (!record_crc8_table[1])
+		crc8_populate_lsb(record_crc8_table, PCI_SER_CRC_POLYNOMIAL);
+}
+
+static u32 record_root_checksum(const struct pci_ser *root)
+{
+	return crc32c(~0, root, offsetof(struct pci_ser, checksum));
+}
+
+static u32 record_segment_checksum(const struct pci_segment_ser *ser)
+{
+	return crc32c(~0, ser, offsetof(struct pci_segment_ser, checksum));
+}
+
+static u8 record_crc8(pci_ser_key_t key, const void *ser, size_t size, u8 crc)
+{
+	const void *bytes = &key;
+
+	crc = crc8(record_crc8_table, bytes, PCI_SER_KEY_SIZE, crc);
+	return crc8(record_crc8_table, ser, size, crc);
+}
+
+static u8 record_entry_checksum(pci_ser_key_t key,
+				const struct pci_function_ser *entry)
+{
+	return record_crc8(key, entry, offsetof(struct pci_function_ser, checksum),
+			   PCI_SER_CRC_FUNCTION);
+}
+
+static u8 record_sriov_checksum(pci_ser_key_t key,
+				const struct pci_sriov_ser *sriov)
+{
+	return record_crc8(key, sriov, offsetof(struct pci_sriov_ser, checksum),
+			   PCI_SER_CRC_SRIOV);
+}
 
 /* Allocate pages of the record other than blocks. */
 VISIBLE_IF_KUNIT void *pci_liveupdate_index_alloc_pages(size_t size)
@@ -149,10 +194,26 @@ static bool segment_is_last(const struct pci_liveupdate_segment *seg, u16 bdf)
 	return !others;
 }
 
-static struct pci_function_ser *segment_leaf(struct pci_liveupdate_segment *seg,
-					     u8 bus)
+static pci_ser_key_t segment_key(const struct pci_liveupdate_segment *seg, u16 bdf)
 {
-	return phys_to_virt(seg->buses[bus]);
+	return PCI_SER_KEY(seg->ser->domain, bdf);
+}
+
+static struct pci_function_ser *segment_entry(struct pci_liveupdate_segment *seg,
+					      u16 bdf)
+{
+	struct pci_function_ser *leaf = phys_to_virt(seg->buses[BDF_BUS(bdf)]);
+
+	return &leaf[BDF_DEVFN(bdf)];
+}
+
+static void segment_set_entry(struct pci_liveupdate_segment *seg, u16 bdf,
+			      const struct pci_function_ser *entry)
+{
+	struct pci_function_ser *ser = segment_entry(seg, bdf);
+
+	*ser = *entry;
+	ser->checksum = record_entry_checksum(segment_key(seg, bdf), ser);
 }
 
 /* The second half of the directory has the leaves of PFs. */
@@ -168,6 +229,15 @@ static struct pci_sriov_ser *segment_sriov(struct pci_liveupdate_segment *seg,
 
 	leaf = phys_to_virt(seg->buses[sriov_leaf_number(BDF_BUS(bdf))]);
 	return &leaf[BDF_DEVFN(bdf)];
+}
+
+static void segment_set_sriov(struct pci_liveupdate_segment *seg, u16 bdf,
+			      const struct pci_sriov_ser *sriov)
+{
+	struct pci_sriov_ser *ser = segment_sriov(seg, bdf);
+
+	*ser = *sriov;
+	ser->checksum = record_sriov_checksum(segment_key(seg, bdf), ser);
 }
 
 /* Allocate a leaf, unless it is there. */
@@ -281,8 +351,10 @@ index_add_segment(struct pci_liveupdate_index *index, u32 domain, u8 bus, bool p
 		.bitmap = virt_to_phys(seg->bitmap),
 		.buses = virt_to_phys(seg->buses),
 	};
+	seg->ser->checksum = record_segment_checksum(seg->ser);
 	index->ser->segments = kho_block_set_head_pa(&index->block_set);
 	index->ser->nr_segments++;
+	index->ser->checksum = record_root_checksum(index->ser);
 	return seg;
 
 err_erase:
@@ -302,6 +374,7 @@ static struct pci_liveupdate_index *index_alloc(bool incoming)
 	if (!index)
 		return NULL;
 
+	record_init_checksums();
 	index->incoming = incoming;
 	xa_init(&index->segments);
 	kho_block_set_init(&index->block_set, sizeof(struct pci_segment_ser));
@@ -334,6 +407,7 @@ struct pci_liveupdate_index *pci_liveupdate_index_create(void)
 
 	ser->version = INDEX_VERSION;
 	ser->oldest_reader = PCI_SER_OLDEST_READER;
+	ser->checksum = record_root_checksum(ser);
 	index->ser = ser;
 	return index;
 }
@@ -449,7 +523,7 @@ index_set(struct pci_liveupdate_index *index, pci_ser_key_t key)
  * pci_liveupdate_index_add - Add a function.
  * @index: An outgoing index.
  * @key:   The function.
- * @entry: Its entry; copied.
+ * @entry: Its entry; copied, with a checksum.
  *
  * Context: Process context. May sleep. The caller excludes all other users of
  *          @index.
@@ -469,16 +543,22 @@ int pci_liveupdate_index_add(struct pci_liveupdate_index *index,
 	if (IS_ERR(seg))
 		return PTR_ERR(seg);
 
-	segment_leaf(seg, BDF_BUS(bdf))[BDF_DEVFN(bdf)] = *entry;
+	segment_set_entry(seg, bdf, entry);
 	return 0;
+}
+
+static void index_set_features(struct pci_liveupdate_index *index, u64 features)
+{
+	index->ser->features = features;
+	index->ser->checksum = record_root_checksum(index->ser);
 }
 
 /**
  * pci_liveupdate_index_add_pf - Add a PF with its SR-IOV state.
  * @index: An outgoing index.
  * @key:   The PF.
- * @entry: Its entry with PCI_SER_PF; copied.
- * @sriov: Its SR-IOV state; copied.
+ * @entry: Its entry with PCI_SER_PF; copied, with a checksum.
+ * @sriov: Its SR-IOV state; copied, with a checksum.
  *
  * Context: Process context. May sleep. The caller excludes all other users of
  *          @index.
@@ -515,8 +595,8 @@ int pci_liveupdate_index_add_pf(struct pci_liveupdate_index *index,
 	}
 
 	index->nr_pfs++;
-	*segment_sriov(seg, bdf) = *sriov;
-	index->ser->features |= PCI_SER_FEATURE_SRIOV;
+	segment_set_sriov(seg, bdf, sriov);
+	index_set_features(index, PCI_SER_FEATURE_SRIOV);
 	return 0;
 }
 
@@ -558,16 +638,16 @@ static void index_forget_sriov(struct pci_liveupdate_index *index)
 		for (int i = PCI_SER_BUSES; i < PCI_SER_LEAVES; i++)
 			segment_drop_leaf(seg, i);
 	}
-	index->ser->features &= ~PCI_SER_FEATURE_SRIOV;
+	index_set_features(index, 0);
 }
 
 static noinline void index_forget_pf(struct pci_liveupdate_index *index,
 				     const struct pci_liveupdate_slot *slot)
 {
-	const struct pci_function_ser *leaf;
+	const struct pci_function_ser *entry;
 
-	leaf = segment_leaf(slot->segment, BDF_BUS(slot->bdf));
-	if (leaf[BDF_DEVFN(slot->bdf)].flags & PCI_SER_PF && !--index->nr_pfs)
+	entry = segment_entry(slot->segment, slot->bdf);
+	if (entry->flags & PCI_SER_PF && !--index->nr_pfs)
 		index_forget_sriov(index);
 }
 
@@ -774,26 +854,62 @@ static int record_check_address(u64 pa, size_t size, const char *field,
 	return 0;
 }
 
-/* A bridge is no VF or PF, a VF is no PF, and only a PF can be implied. */
+/* The last check of a structure */
+static int record_check_checksum(u32 found, u32 expected, const char *field,
+				 const u32 *domain,
+				 struct pci_liveupdate_damage *damage)
+{
+	if (found == expected)
+		return 0;
+	return record_damaged(damage, -EBADMSG, field, domain, found, "exactly",
+			      expected);
+}
+
+/*
+ * A function is a bridge, a VF, a PF or none of these, and only a PF can be implied
+ * or let drivers bind to its VFs.
+ */
 static u8 record_allowed_flags(const struct pci_ser *root,
 			       const struct pci_function_ser *entry)
 {
-	if (!(root->features & PCI_SER_FEATURE_SRIOV) ||
-	    entry->hdr_type == PCI_HEADER_TYPE_BRIDGE)
+	if (entry->flags & PCI_SER_BRIDGE)
+		return PCI_SER_INTX_BROKEN | PCI_SER_BRIDGE;
+	if (!(root->features & PCI_SER_FEATURE_SRIOV))
 		return PCI_SER_INTX_BROKEN;
 	if (entry->flags & PCI_SER_VF)
 		return PCI_SER_INTX_BROKEN | PCI_SER_VF;
 	if (entry->flags & PCI_SER_PF)
-		return PCI_SER_INTX_BROKEN | PCI_SER_PF | PCI_SER_IMPLIED;
+		return PCI_SER_INTX_BROKEN | PCI_SER_PF | PCI_SER_IMPLIED |
+		       PCI_SER_AUTOPROBE;
 	return PCI_SER_INTX_BROKEN;
 }
 
-/* Get the number of BARs of an entry that may have a size, without the ROM. */
-static int record_nr_bars(const struct pci_function_ser *entry)
+/* Check if an entry may have the size of a BAR. */
+static bool record_may_have_bar(const struct pci_function_ser *entry, int bar)
 {
-	if (entry->hdr_type == PCI_HEADER_TYPE_BRIDGE)
-		return 2;
-	return entry->flags & PCI_SER_VF ? 0 : PCI_SER_ROM;
+	if (entry->flags & PCI_SER_VF)
+		return false;
+	return !(entry->flags & PCI_SER_BRIDGE) || bar < 2 || bar == PCI_SER_ROM;
+}
+
+static int record_check_bus_numbers(const struct pci_function_ser *entry,
+				    const u32 *domain, u8 bus,
+				    struct pci_liveupdate_damage *damage)
+{
+	bool bridge = entry->flags & PCI_SER_BRIDGE;
+
+	if (bridge && entry->secondary <= bus)
+		return record_damaged(damage, -EBADMSG, "secondary", domain,
+				      entry->secondary, "more than", bus);
+	if (bridge && entry->subordinate < entry->secondary)
+		return record_damaged(damage, -EBADMSG, "subordinate", domain,
+				      entry->subordinate, "at least",
+				      entry->secondary);
+	if (!bridge && (entry->secondary || entry->subordinate))
+		return record_damaged(damage, -EBADMSG, "secondary and subordinate",
+				      domain, entry->secondary << 8 |
+				      entry->subordinate, "exactly", 0);
+	return 0;
 }
 
 static int record_check_entry(const struct pci_ser *root,
@@ -802,49 +918,37 @@ static int record_check_entry(const struct pci_ser *root,
 			      struct pci_liveupdate_damage *damage)
 {
 	u8 flags = record_allowed_flags(root, entry);
-	bool bridge = entry->hdr_type == PCI_HEADER_TYPE_BRIDGE;
-
-	if (!bridge && entry->hdr_type != PCI_HEADER_TYPE_NORMAL)
-		return record_damaged(damage, -EBADMSG, "hdr_type", domain,
-			       entry->hdr_type, "at most",
-			       PCI_HEADER_TYPE_BRIDGE);
+	int err;
 
 	if (!entry->vendor || entry->vendor == U16_MAX)
 		return record_damaged(damage, -EBADMSG, "vendor", domain,
-			       entry->vendor, "other than 0 and", U16_MAX);
+				      entry->vendor, "other than 0 and", U16_MAX);
 
 	/* The flags decide which BARs the function may have. */
 	if (entry->flags & ~flags)
-		return record_damaged(damage, -EBADMSG, "flags", domain, entry->flags,
-			       "no bits but those of", flags);
+		return record_damaged(damage, -EBADMSG, "flags", domain,
+				      entry->flags, "no bits but those of", flags);
 
 	for (int i = 0; i < PCI_SER_NR_BARS; i++) {
-		bool used = i < record_nr_bars(entry) ||
-			    (i == PCI_SER_ROM && !(entry->flags & PCI_SER_VF));
+		u8 limit = record_may_have_bar(entry, i) ? 64 : 1;
 
-		if (entry->bar_shift[i] >= (used ? 64 : 1))
+		if (entry->bar_shift[i] >= limit)
 			return record_damaged(damage, -EBADMSG, "bar_shift", domain,
-				       entry->bar_shift[i], "less than",
-				       used ? 64 : 1);
+					      entry->bar_shift[i], "less than",
+					      limit);
 	}
 
-	if (bridge && entry->secondary <= BDF_BUS(bdf))
-		return record_damaged(damage, -EBADMSG, "secondary", domain,
-			       entry->secondary, "more than", BDF_BUS(bdf));
-	if (bridge && entry->subordinate < entry->secondary)
-		return record_damaged(damage, -EBADMSG, "subordinate", domain,
-			       entry->subordinate, "at least",
-			       entry->secondary);
-	if (!bridge && (entry->secondary || entry->subordinate))
-		return record_damaged(damage, -EBADMSG, "secondary and subordinate",
-			       domain, entry->secondary << 8 |
-			       entry->subordinate, "exactly", 0);
+	err = record_check_bus_numbers(entry, domain, BDF_BUS(bdf), damage);
+	if (err)
+		return err;
 
 	if (entry->reserved)
 		return record_damaged(damage, -EBADMSG, "reserved", domain,
-			       entry->reserved,
-			       "exactly", 0);
-	return 0;
+				      entry->reserved, "exactly", 0);
+	return record_check_checksum(entry->checksum,
+				     record_entry_checksum(PCI_SER_KEY(*domain, bdf),
+							   entry),
+				     "checksum", domain, damage);
 }
 
 /**
@@ -860,7 +964,8 @@ static int record_check_entry(const struct pci_ser *root,
  * Return: The entry, valid until the function is removed, or an ERR_PTR():
  *         -EINVAL if the address of the leaf is misaligned;
  *         -EFAULT if it is not preserved memory;
- *         -EBADMSG if a field of the entry is out of its range.
+ *         -EBADMSG if a field of the entry is out of its range, or the checksum is
+ *         wrong.
  */
 const struct pci_function_ser *
 pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
@@ -870,19 +975,19 @@ pci_liveupdate_index_entry(struct pci_liveupdate_index *index,
 	struct pci_liveupdate_segment *seg = slot->segment;
 	const u32 *domain = &seg->ser->domain;
 	const struct pci_function_ser *entry;
-	u8 bus = BDF_BUS(slot->bdf);
 	bool unchecked;
 	int err;
 
 	unchecked = index->incoming && !segment_is_marked(seg, slot->bdf);
 	if (unchecked) {
-		err = record_check_address(seg->buses[bus], PCI_SER_LEAF_SIZE,
-					   "buses[] entry", domain, damage);
+		err = record_check_address(seg->buses[BDF_BUS(slot->bdf)],
+					   PCI_SER_LEAF_SIZE, "buses[] entry",
+					   domain, damage);
 		if (err)
 			return ERR_PTR(err);
 	}
 
-	entry = &segment_leaf(seg, bus)[BDF_DEVFN(slot->bdf)];
+	entry = segment_entry(seg, slot->bdf);
 	if (unchecked) {
 		err = record_check_entry(index->ser, entry, domain, slot->bdf,
 					 damage);
@@ -916,6 +1021,8 @@ static int record_check_sriov(const struct pci_sriov_ser *sriov,
 			      const u32 *domain, u16 bdf,
 			      struct pci_liveupdate_damage *damage)
 {
+	int err;
+
 	for (int i = 0; i < PCI_SER_NR_VF_BARS; i++) {
 		u8 shift = sriov->bar_shift[i];
 
@@ -929,13 +1036,15 @@ static int record_check_sriov(const struct pci_sriov_ser *sriov,
 	if (sriov->max_bus < BDF_BUS(bdf))
 		return record_damaged(damage, -EBADMSG, "max_bus", domain,
 				      sriov->max_bus, "at least", BDF_BUS(bdf));
-	if (sriov->flags & ~PCI_SER_AUTOPROBE)
-		return record_damaged(damage, -EBADMSG, "flags of VFs", domain,
-				      sriov->flags, "no bits but those of",
-				      PCI_SER_AUTOPROBE);
-	if (!sriov->num_vfs)
-		return 0;
-	return record_check_vf_ids(sriov, domain, bdf, damage);
+
+	err = sriov->num_vfs ? record_check_vf_ids(sriov, domain, bdf, damage) : 0;
+	if (err)
+		return err;
+
+	return record_check_checksum(sriov->checksum,
+				     record_sriov_checksum(PCI_SER_KEY(*domain, bdf),
+							   sriov),
+				     "checksum of VFs", domain, damage);
 }
 
 /**
@@ -978,33 +1087,34 @@ pci_liveupdate_index_sriov(struct pci_liveupdate_index *index,
 /**
  * pci_liveupdate_index_set_sriov - Replace the SR-IOV state of a PF.
  * @slot:  A function whose entry has PCI_SER_PF and was checked.
- * @sriov: The new state; copied.
+ * @sriov: The new state; copied, with a checksum.
  *
  * Context: Any. The caller excludes all other users of the index.
  */
 void pci_liveupdate_index_set_sriov(const struct pci_liveupdate_slot *slot,
 				    const struct pci_sriov_ser *sriov)
 {
-	*segment_sriov(slot->segment, slot->bdf) = *sriov;
+	segment_set_sriov(slot->segment, slot->bdf, sriov);
 }
 
 /**
- * pci_liveupdate_index_set_implied - Set or clear PCI_SER_IMPLIED of a PF.
- * @slot:    A function whose entry has PCI_SER_PF and was checked.
- * @implied: true if the PF has no owner.
+ * pci_liveupdate_index_set_flags - Set or clear flags of a PF.
+ * @slot:  A function whose entry has PCI_SER_PF and was checked.
+ * @flags: PCI_SER_IMPLIED, PCI_SER_AUTOPROBE or both.
+ * @set:   true to set these flags, false to clear them.
  *
  * Context: Any. The caller excludes all other users of the index.
  */
-void pci_liveupdate_index_set_implied(const struct pci_liveupdate_slot *slot,
-				      bool implied)
+void pci_liveupdate_index_set_flags(const struct pci_liveupdate_slot *slot,
+				    u8 flags, bool set)
 {
-	struct pci_function_ser *entry;
+	struct pci_function_ser entry = *segment_entry(slot->segment, slot->bdf);
 
-	entry = &segment_leaf(slot->segment, BDF_BUS(slot->bdf))[BDF_DEVFN(slot->bdf)];
-	if (implied)
-		entry->flags |= PCI_SER_IMPLIED;
+	if (set)
+		entry.flags |= flags;
 	else
-		entry->flags &= ~PCI_SER_IMPLIED;
+		entry.flags &= ~flags;
+	segment_set_entry(slot->segment, slot->bdf, &entry);
 }
 
 /**
@@ -1087,6 +1197,9 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 	struct pci_liveupdate_segment *seg;
 	int err;
 
+	if (ser->reserved)
+		return record_damaged(damage, -EBADMSG, "reserved", &ser->domain,
+				      ser->reserved, "exactly", 0);
 	err = record_check_address(ser->bitmap, PCI_SER_BITMAP_SIZE, "bitmap",
 				   &ser->domain, damage);
 	if (err)
@@ -1124,7 +1237,8 @@ static int index_read_segment(struct pci_liveupdate_index *index,
 	if (err)
 		goto err_free;
 
-	return 0;
+	return record_check_checksum(ser->checksum, record_segment_checksum(ser),
+				     "checksum", &ser->domain, damage);
 
 err_free:
 	bitmap_free(seg->marks);
@@ -1188,9 +1302,6 @@ static int record_check_root(const struct pci_ser *root,
 		return record_damaged(damage, -EPROTONOSUPPORT, "features",
 				      NULL, root->features,
 				      "no bits but those of", PCI_SER_FEATURES);
-	if (root->reserved)
-		return record_damaged(damage, -EBADMSG, "reserved of the root",
-				      NULL, root->reserved, "exactly", 0);
 	return 0;
 }
 
@@ -1235,7 +1346,8 @@ static int index_read(struct pci_liveupdate_index *index,
 		return record_damaged(damage, -EOVERFLOW, "nr_devices of the root", NULL,
 			       root->nr_devices, "the sum of all segments,",
 			       sum);
-	return 0;
+	return record_check_checksum(root->checksum, record_root_checksum(root),
+				     "checksum of the root", NULL, damage);
 }
 
 /*
@@ -1317,7 +1429,7 @@ static void index_abandon(struct pci_liveupdate_index *index)
  *         -EFAULT if an address is not preserved memory of the right size;
  *         -EPROTO if the versions in the record are impossible;
  *         -EPROTONOSUPPORT if this kernel is too old to read the record;
- *         -EBADMSG if a reserved field is not 0;
+ *         -EBADMSG if a reserved field is not 0, or a checksum is wrong;
  *         -ERANGE if a block has a wrong number of segments;
  *         -ENODATA if the chain of blocks ends too early;
  *         -ELOOP if the chain continues after the last segment, or has a cycle;

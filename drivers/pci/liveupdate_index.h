@@ -110,8 +110,8 @@ pci_liveupdate_index_sriov(struct pci_liveupdate_index *index,
 			   struct pci_liveupdate_damage *damage);
 void pci_liveupdate_index_set_sriov(const struct pci_liveupdate_slot *slot,
 				    const struct pci_sriov_ser *sriov);
-void pci_liveupdate_index_set_implied(const struct pci_liveupdate_slot *slot,
-				      bool implied);
+void pci_liveupdate_index_set_flags(const struct pci_liveupdate_slot *slot,
+				    u8 flags, bool set);
 u32 pci_liveupdate_index_count_vfs(struct pci_liveupdate_index *index,
 				   pci_ser_key_t pf,
 				   const struct pci_sriov_ser *sriov);

@@ -126,12 +126,23 @@ struct pci_sriov_ser pci_liveupdate_describe_sriov(struct pci_dev *pf)
 		.stride = iov->num_VFs ? iov->stride : 0,
 		.vf_device = iov->vf_device,
 		.max_bus = max(iov->max_VF_buses, pf->bus->number),
-		.flags = iov->drivers_autoprobe ? PCI_SER_AUTOPROBE : 0,
 	};
 
 	for (int i = 0; i < PCI_SRIOV_NUM_BARS; i++)
 		ser.bar_shift[i] = iov->barsz[i] ? ilog2(iov->barsz[i]) : 0;
 	return ser;
+}
+
+/**
+ * pci_liveupdate_probes_vfs - Check if drivers may bind to the VFs of a device.
+ * @dev: A device.
+ *
+ * Context: Any.
+ * Return: true if so. false if @dev is no PF.
+ */
+bool pci_liveupdate_probes_vfs(struct pci_dev *dev)
+{
+	return dev->is_physfn && dev->sriov->drivers_autoprobe;
 }
 
 /* The module of the driver waits for RCU before it frees @pf->driver. */
@@ -329,9 +340,13 @@ static void sriov_update_record(struct pci_liveupdate_index *index,
 	struct pci_sriov_ser sriov = pci_liveupdate_describe_sriov(pf);
 	struct pci_liveupdate_slot slot;
 
-	if (index && test_bit(flag, &pf->priv_flags) &&
-	    pci_liveupdate_index_find(index, key, &slot))
-		pci_liveupdate_index_set_sriov(&slot, &sriov);
+	if (!index || !test_bit(flag, &pf->priv_flags) ||
+	    !pci_liveupdate_index_find(index, key, &slot))
+		return;
+
+	pci_liveupdate_index_set_sriov(&slot, &sriov);
+	pci_liveupdate_index_set_flags(&slot, PCI_SER_AUTOPROBE,
+				       pci_liveupdate_probes_vfs(pf));
 }
 
 /**
@@ -434,9 +449,19 @@ bool pci_liveupdate_has_sriov(struct pci_dev *pf, const struct pci_sriov_ser *se
 	return sriov_has_bars(pf, pos, ser);
 }
 
-/* Copy the recorded state of a PF, and count its VFs. */
-static bool sriov_get_record(struct pci_dev *pf, struct pci_sriov_ser *ser,
-			     u16 *nr_vfs)
+/**
+ * struct sriov_record - The record of a PF.
+ * @ser:    Its SR-IOV state.
+ * @flags:  The flags of its entry.
+ * @nr_vfs: Number of its VFs in the record.
+ */
+struct sriov_record {
+	struct pci_sriov_ser ser;
+	u8 flags;
+	u16 nr_vfs;
+};
+
+static bool sriov_get_record(struct pci_dev *pf, struct sriov_record *rec)
 {
 	const struct pci_function_ser *entry;
 	const struct pci_sriov_ser *sriov;
@@ -455,8 +480,10 @@ static bool sriov_get_record(struct pci_dev *pf, struct pci_sriov_ser *ser,
 	if (IS_ERR(sriov))
 		return false;
 
-	*ser = *sriov;
-	*nr_vfs = pci_liveupdate_index_count_vfs(pci_liveupdate_incoming, key, sriov);
+	rec->ser = *sriov;
+	rec->flags = entry->flags;
+	rec->nr_vfs = pci_liveupdate_index_count_vfs(pci_liveupdate_incoming, key,
+						     sriov);
 	return true;
 }
 
@@ -536,11 +563,10 @@ static struct pci_dev *sriov_first_pf(struct pci_dev *pf)
  */
 int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
 {
-	struct pci_sriov_ser ser;
+	struct sriov_record rec;
 	struct pci_sriov *iov;
-	u16 nr_vfs;
 
-	if (!sriov_get_record(dev, &ser, &nr_vfs))
+	if (!sriov_get_record(dev, &rec))
 		return -ENODEV;
 
 	iov = kzalloc_obj(*iov);
@@ -549,12 +575,12 @@ int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
 
 	iov->pos = pos;
 	iov->self = dev;
-	iov->vf_device = ser.vf_device;
-	iov->max_VF_buses = ser.max_bus;
-	iov->drivers_autoprobe = ser.flags & PCI_SER_AUTOPROBE;
-	iov->liveupdate.incoming = nr_vfs;
+	iov->vf_device = rec.ser.vf_device;
+	iov->max_VF_buses = rec.ser.max_bus;
+	iov->drivers_autoprobe = rec.flags & PCI_SER_AUTOPROBE;
+	iov->liveupdate.incoming = rec.nr_vfs;
 	sriov_read_registers(dev, iov);
-	sriov_read_bars(dev, iov, &ser);
+	sriov_read_bars(dev, iov, &rec.ser);
 	iov->dev = sriov_first_pf(dev);
 
 	dev->sriov = iov;
@@ -616,18 +642,17 @@ bool pci_liveupdate_creates_vf(struct pci_dev *dev)
  */
 void pci_liveupdate_adopt_vfs(struct pci_dev *dev)
 {
-	struct pci_sriov_ser ser;
-	u16 nr_vfs;
+	struct sriov_record rec;
 	int err;
 
 	if (!dev->is_physfn || dev->sriov->num_VFs ||
 	    !pci_liveupdate_incoming_is_preserved(dev) ||
-	    !sriov_get_record(dev, &ser, &nr_vfs) || !ser.num_vfs)
+	    !sriov_get_record(dev, &rec) || !rec.ser.num_vfs)
 		return;
 
 	sriov_link_pfs(dev);
 	dev->sriov->liveupdate.adopting = true;
-	for (int i = 0; i < ser.num_vfs; i++) {
+	for (int i = 0; i < rec.ser.num_vfs; i++) {
 		err = sriov_adopt_vf(dev, i);
 		if (err) {
 			pci_err(dev, "VF %d cannot be created: %d\n", i, err);
@@ -635,9 +660,9 @@ void pci_liveupdate_adopt_vfs(struct pci_dev *dev)
 		}
 	}
 	dev->sriov->liveupdate.adopting = false;
-	dev->sriov->num_VFs = ser.num_vfs;
+	dev->sriov->num_VFs = rec.ser.num_vfs;
 	pci_info(dev, "has %u VFs of the previous kernel, %u of them preserved\n",
-		 ser.num_vfs, nr_vfs);
+		 rec.ser.num_vfs, rec.nr_vfs);
 }
 
 /* Capabilities */

@@ -68,7 +68,7 @@ more_buses() {
 # The first has a VF for each damage of a VF. For the others a VF is enough that is
 # lost with its PF.
 three_pfs() {
-	vm_nvme_pf 1 14
+	vm_nvme_pf 1 16
 	vm_nvme_pf 2 2
 	vm_nvme_pf 3 2
 }

@@ -24,6 +24,9 @@
 /* The segments that are damaged: in the first block and in the second. */
 static const u32 segments[] = { 0, TEST_SAMPLE_SEGMENTS - 1 };
 
+/* The function of exchanged leaves. */
+#define FUNCTION	0x0208
+
 /* The segment with a PF in a record without PFs. */
 #define NO_SEGMENT	U32_MAX
 
@@ -426,6 +429,94 @@ void test_leaves_used_twice(void)
 	base_destroy(&base);
 }
 
+static void exchange(u64 *a, u64 *b)
+{
+	u64 old = *a;
+
+	*a = *b;
+	*b = old;
+}
+
+static void check_refused_by_checksum(struct pci_liveupdate_index *index,
+				      pci_ser_key_t key)
+{
+	struct pci_liveupdate_damage damage = { };
+	const struct pci_function_ser *entry;
+
+	entry = test_index_entry(index, key, &damage);
+	CHECK_EQ(PTR_ERR(entry), -EBADMSG);
+	CHECK(damage.field && !strcmp(damage.field, "checksum"));
+	CHECK_EQ(damage.domain, PCI_SER_KEY_DOMAIN(key));
+}
+
+/* Two segments of the same functions: an entry is valid in its own place only. */
+static void exchange_leaves(u32 first_domain, u32 last_domain, u16 first_bdf, u16 last_bdf)
+{
+	const struct pci_function_ser entry = { .vendor = 0x8086 };
+	const pci_ser_key_t first = PCI_SER_KEY(first_domain, first_bdf);
+	const pci_ser_key_t last = PCI_SER_KEY(last_domain, last_bdf);
+	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
+	struct pci_liveupdate_damage damage;
+	bool other_segment = first_domain != last_domain;
+	u64 root_pa;
+
+	ASSERT(!IS_ERR(index));
+	ASSERT(!pci_liveupdate_index_add(index, first, &entry));
+	ASSERT(!pci_liveupdate_index_add(index, last, &entry));
+	root_pa = pci_liveupdate_index_root_pa(index);
+	kho_shim_kexec();
+
+	exchange(&record_buses(record_segment(root_pa, 0))[first_bdf >> 8],
+		 &record_buses(record_segment(root_pa, other_segment))[last_bdf >> 8]);
+	ASSERT(!record_restore(root_pa, &index, &damage));
+	check_refused_by_checksum(index, first);
+	check_refused_by_checksum(index, last);
+	pci_liveupdate_index_destroy(index);
+	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
+}
+
+/*
+ * The state of a PF that is a valid entry as well, but for its checksum: vendor is
+ * NumVFs, device is First VF Offset, and the flags are VF Stride.
+ */
+static void exchange_kinds(void)
+{
+	const struct pci_function_ser entry = { .vendor = 1, .flags = PCI_SER_PF };
+	const struct pci_sriov_ser state = { .num_vfs = 1, .offset = 1 };
+	const pci_ser_key_t key = PCI_SER_KEY(3, 0x0008);
+	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
+	struct pci_liveupdate_damage damage;
+	u64 root_pa, *buses;
+
+	ASSERT(!IS_ERR(index));
+	ASSERT(!pci_liveupdate_index_add_pf(index, key, &entry, &state));
+	root_pa = pci_liveupdate_index_root_pa(index);
+	kho_shim_kexec();
+	buses = record_buses(record_segment(root_pa, 0));
+	exchange(&buses[0], &buses[PCI_SER_BUSES]);
+	ASSERT(!record_restore(root_pa, &index, &damage));
+	check_refused_by_checksum(index, key);
+	pci_liveupdate_index_destroy(index);
+	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
+}
+
+void test_leaves_exchanged(void)
+{
+	static const u32 domains[] = { 0, 1, 2, 0x80, 0x100, 0x10000, 0x80000000, U32_MAX };
+	unsigned int nr = 1;
+
+	for (size_t i = 1; i < ARRAY_SIZE(domains); i++, nr++)
+		exchange_leaves(domains[i - 1], domains[i], FUNCTION, FUNCTION);
+	for (unsigned int bus = 0; bus < PCI_SER_BUSES; bus++) {
+		if (bus == FUNCTION >> 8)
+			continue;
+		exchange_leaves(3, 3, FUNCTION, bus << 8 | (u8)FUNCTION);
+		nr++;
+	}
+	exchange_kinds();
+	test_note("%u pairs of leaves", nr);
+}
+
 /* This kernel reads a record of a later version that allows it. */
 void test_versions(void)
 {
@@ -441,12 +532,12 @@ void test_versions(void)
 	CHECK_EQ(root->version, RECORD_VERSION);
 	CHECK_EQ(root->oldest_reader, PCI_SER_OLDEST_READER);
 	CHECK_EQ(root->features, 0);
-	CHECK_EQ(root->reserved, 0);
 
 	for (u32 oldest = 1; oldest <= RECORD_VERSION; oldest++) {
 		for (size_t i = 0; i < ARRAY_SIZE(versions); i++, nr++) {
 			root->version = versions[i];
 			root->oldest_reader = oldest;
+			record_repair_root(base.root_pa);
 			CHECK_EQ(record_restore(base.root_pa, &index, &damage),
 				 0);
 			ASSERT(index);

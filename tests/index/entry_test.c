@@ -4,7 +4,6 @@
  */
 
 #include <linux/kernel.h>
-#include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
 #include "liveupdate_index.h"
@@ -17,9 +16,9 @@
 #define BDF	(BUS << 8 | 0x34)
 
 #define FUNCTION(...)							\
-	{ .vendor = 0x8086, .hdr_type = PCI_HEADER_TYPE_NORMAL, __VA_ARGS__ }
+	{ .vendor = 0x8086, __VA_ARGS__ }
 #define BRIDGE(...)							\
-	{ .vendor = 0x8086, .hdr_type = PCI_HEADER_TYPE_BRIDGE,		\
+	{ .vendor = 0x8086, .flags = PCI_SER_BRIDGE,			\
 	  .secondary = BUS + 1, .subordinate = BUS + 1, __VA_ARGS__ }
 
 static const struct pci_function_ser good_entries[] = {
@@ -36,27 +35,29 @@ static const struct pci_function_ser good_entries[] = {
 	BRIDGE(.secondary = 0xff, .subordinate = 0xff),
 };
 
-/* Restore an index with one function. The test writes its @entry. */
-static struct world make_world(u32 domain, struct pci_function_ser **entry)
+/* Restore an index with one function. The test writes its entry. */
+static struct world make_world(u32 domain, struct pci_segment_ser **seg)
 {
 	struct world world = world_create();
 	u64 root_pa;
 
 	world_add(&world, PCI_SER_KEY(domain, BDF));
 	root_pa = world_kexec(&world);
-	*entry = record_entry(record_segment(root_pa, 0), BDF);
+	*seg = record_segment(root_pa, 0);
 	world_restore(&world, root_pa);
 	return world;
 }
 
 void test_good_entries(void)
 {
-	struct pci_function_ser *entry;
-	struct world world = make_world(0, &entry);
+	struct pci_segment_ser *seg;
+	struct world world = make_world(0, &seg);
+	struct pci_function_ser *entry = record_entry(seg, BDF);
 	struct pci_liveupdate_damage damage;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good_entries); i++) {
 		*entry = good_entries[i];
+		record_repair_entry(seg, BDF);
 		CHECK(test_index_entry(world.index, PCI_SER_KEY(0, BDF), &damage) ==
 		      entry);
 	}

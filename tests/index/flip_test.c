@@ -1,50 +1,108 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Flip each bit of a record: the index refuses it, or the bit is known to be harmless.
+ * Flip each bit of a record: the index refuses the record, or an entry of it, or the
+ * bit has no meaning.
  */
 
+#include <stdio.h>
 #include <string.h>
 
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
 #include "record.h"
+#include "shim/heap_shim.h"
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
+#include "test_pci_liveupdate_checksum.h"
 #include "tests.h"
 #include "world.h"
 
-/* The functions in each segment of the record. */
-static const u16 bdfs[] = { 0x0100, 0x0208 };
+#define DOMAIN	0x10003
+
+/* A bridge, a PF with two VFs, and functions of which one has each kind of BAR. */
+#define BRIDGE		0x0008
+#define PF		0x0100
+#define VF		0x0104
+#define LAST_VF		0x0106
+#define FUNCTION	0x0200
+#define LAST_FUNCTION	0x02ff
+
+static const struct {
+	u16 bdf;
+	struct pci_function_ser entry;
+} functions[] = {
+	{ BRIDGE, {
+		.vendor = 0x8086, .device = 0x1234, .flags = PCI_SER_BRIDGE,
+		.bar_shift = { [0] = 12, [PCI_SER_ROM] = 16 },
+		.secondary = 1, .subordinate = 2 } },
+	{ PF, {
+		.vendor = 0x144d, .device = 0xa824, .bar_shift = { 15 },
+		.flags = PCI_SER_PF | PCI_SER_IMPLIED | PCI_SER_AUTOPROBE } },
+	{ VF, { .vendor = 0x144d, .device = 0xa825, .flags = PCI_SER_VF } },
+	{ LAST_VF, {
+		.vendor = 0x144d, .device = 0xa825,
+		.flags = PCI_SER_VF | PCI_SER_INTX_BROKEN } },
+	{ FUNCTION, {
+		.vendor = 0x8086, .device = 0x1572,
+		.bar_shift = { 12, 0, 32, 0, 5, 63, 16 } } },
+	{ LAST_FUNCTION, {
+		.vendor = 0xfffe, .flags = PCI_SER_INTX_BROKEN } },
+};
+
+static const struct pci_sriov_ser state = {
+	.num_vfs = 2, .offset = 4, .stride = 2, .vf_device = 0xa825,
+	.bar_shift = { 14, 0, 0, 20 }, .max_bus = 1,
+};
+
+/* Directory, leaves of buses 0 to 2, and the leaf of PFs of bus 1. */
+static const unsigned int leaves[] = { 0, 1, 2, PCI_SER_BUSES + 1 };
 
 struct base {
 	u64 root_pa;
-	unsigned int nr_segments;
+	struct pci_segment_ser *seg;
 	struct kho_shim_image *image;
 };
 
-/* A part of the record, and the number of bits that may flip undetected. */
-struct part {
-	const char *name;
-	void *start;
-	size_t size;
-	unsigned int nr_accepted;
+/**
+ * struct tally - How the bits of one part of a record are detected.
+ * @bits:     Number of bits.
+ * @record:   The index refuses the record.
+ * @entry:    The index refuses the entry of a function, or the state of a PF.
+ * @checksum: Only a checksum detects the bit.
+ * @harmless: The bit has no meaning.
+ */
+struct tally {
+	unsigned int bits;
+	unsigned int record;
+	unsigned int entry;
+	unsigned int checksum;
+	unsigned int harmless;
 };
 
-static struct base base_create(unsigned int nr_segments)
+static struct base base_create(void)
 {
-	struct base base = { .nr_segments = nr_segments };
-	struct world world = world_create();
+	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
+	struct base base;
+	pci_ser_key_t key;
+	int err;
 
-	for (unsigned int i = 0; i < nr_segments; i++) {
-		for (size_t j = 0; j < ARRAY_SIZE(bdfs); j++)
-			world_add(&world, PCI_SER_KEY(i, bdfs[j]));
+	ASSERT(!IS_ERR(index));
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		key = PCI_SER_KEY(DOMAIN, functions[i].bdf);
+		if (functions[i].bdf == PF)
+			err = pci_liveupdate_index_add_pf(index, key, &functions[i].entry,
+							  &state);
+		else
+			err = pci_liveupdate_index_add(index, key, &functions[i].entry);
+		ASSERT(!err);
 	}
-	base.root_pa = world_kexec(&world);
+	base.root_pa = pci_liveupdate_index_root_pa(index);
+	kho_shim_kexec();
+	base.seg = record_segment(base.root_pa, 0);
 	base.image = kho_shim_save();
-	model_destroy(world.model);
 	return base;
 }
 
@@ -64,136 +122,127 @@ static void flip(void *start, unsigned int bit)
 	((u8 *)start)[bit / 8] ^= 1 << bit % 8;
 }
 
-/* Flip a bit, and repair it. Returns whether the index accepted the record. */
-static bool flip_is_accepted(const struct base *base, const struct part *part,
-			     unsigned int bit)
+static bool is_checksum(const struct pci_liveupdate_damage *damage)
+{
+	return !strncmp(damage->field, "checksum", strlen("checksum"));
+}
+
+/* Compare all but the checksum. Nothing compares it once it is right. */
+static bool function_is_intact(size_t nth, const struct pci_function_ser *entry,
+			       const struct pci_sriov_ser *sriov)
+{
+	return !memcmp(entry, &functions[nth].entry, sizeof(*entry) - 1) &&
+	       (!sriov || !memcmp(sriov, &state, sizeof(*sriov) - 1));
+}
+
+/*
+ * Look up all functions. Returns the number of those that the index refuses; none may
+ * be accepted with a change.
+ */
+static unsigned int count_refused(struct pci_liveupdate_index *index,
+				  struct pci_liveupdate_damage *damage)
+{
+	const struct pci_function_ser *entry;
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_slot slot;
+	unsigned int nr = 0;
+
+	CHECK_EQ(pci_liveupdate_index_count(index), ARRAY_SIZE(functions));
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		ASSERT(pci_liveupdate_index_find(index,
+						 PCI_SER_KEY(DOMAIN, functions[i].bdf),
+						 &slot));
+		entry = pci_liveupdate_index_entry(index, &slot, damage);
+		if (IS_ERR(entry)) {
+			nr++;
+			continue;
+		}
+
+		sriov = NULL;
+		if (entry->flags & PCI_SER_PF)
+			sriov = pci_liveupdate_index_sriov(index, &slot, damage);
+		if (IS_ERR(sriov)) {
+			nr++;
+			continue;
+		}
+		CHECK(function_is_intact(i, entry, sriov));
+	}
+	return nr;
+}
+
+/* Flip a bit that restoring reads, and repair it. */
+static void flip_before_restore(const struct base *base, void *start, unsigned int bit,
+				struct tally *tally)
 {
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_index *index;
 	int err;
 
-	flip(part->start, bit);
+	flip(start, bit);
+	tally->bits++;
 	err = record_restore(base->root_pa, &index, &damage);
-	if (!err) {
-		CHECK_EQ(record_use(index), base->nr_segments * ARRAY_SIZE(bdfs));
-		/* Nothing leaks and nothing is logged. */
-		CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), 0);
-		kho_shim_rewind(base->image);
-		return true;
+	if (err) {
+		flip(start, bit);
+		CHECK(damage.field && damage.rule);
+		if (err == -EBUSY)
+			kho_shim_rewind(base->image);
+		tally->record++;
+		tally->checksum += is_checksum(&damage);
+		return;
 	}
 
-	flip(part->start, bit);
-	CHECK(damage.field && damage.rule);
-	if (err != -EBUSY)
-		CHECK(kho_shim_same(base->image));
+	if (count_refused(index, &damage))
+		tally->entry++;
+	else
+		tally->harmless++;
+	pci_liveupdate_index_destroy(index);
 	kho_shim_rewind(base->image);
+}
+
+static struct tally flip_part(const struct base *base, void *start, size_t first,
+			      size_t end)
+{
+	struct tally tally = { };
+
+	for (size_t bit = 8 * first; bit < 8 * end; bit++)
+		flip_before_restore(base, start, bit, &tally);
+	return tally;
+}
+
+static void print_tally(const char *part, const struct tally *tally, const char *why)
+{
+	test_note("%-30s %6u %6u %6u %8u %8u%s%s", part, tally->bits, tally->record,
+		  tally->entry, tally->checksum, tally->harmless,
+		  *why ? "  " : "", why);
+}
+
+/* Each bit must make the index refuse the record. */
+static void flip_refused(const struct base *base, const char *part, void *start,
+			 size_t size)
+{
+	struct tally tally = flip_part(base, start, 0, size);
+
+	print_tally(part, &tally, "");
+	CHECK_EQ(tally.record, 8 * size);
+}
+
+/* No bit may matter in the rest of a page. */
+static void flip_rest(const struct base *base, const char *part, void *start,
+		      size_t used)
+{
+	struct tally tally = flip_part(base, start, used, PAGE_SIZE);
+
+	print_tally(part, &tally, "nothing is stored there");
+	CHECK_EQ(tally.harmless, 8 * (PAGE_SIZE - used));
+}
+
+static bool word_is_leaf(unsigned int word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
+		if (leaves[i] == word)
+			return true;
+	}
 	return false;
-}
-
-static void flip_part(const struct base *base, const struct part *part)
-{
-	unsigned int nr_accepted = 0;
-	unsigned int nr;
-
-	for (nr = 0; nr < 8 * part->size; nr++)
-		nr_accepted += flip_is_accepted(base, part, nr);
-	CHECK_EQ(nr_accepted, part->nr_accepted);
-	test_note("%s: %u bits, %u accepted", part->name, nr, nr_accepted);
-}
-
-/*
- * A record without PFs may have the feature of a record with PFs.
- *
- * The index accepts every version from the oldest reader, 1, on. The version becomes
- * 0 when its only bit flips.
- */
-void test_flip_root(void)
-{
-	const unsigned int nr_versions = is_power_of_2(RECORD_VERSION);
-	struct base base = base_create(2);
-	struct pci_ser *root = record_root(base.root_pa);
-	const struct part parts[] = {
-		{ "version", &root->version, 4, 32 - nr_versions },
-		{ "oldest_reader", &root->oldest_reader, 4 },
-		{ "features", &root->features, 8, 1 },
-		{ "nr_segments", &root->nr_segments, 4 },
-		{ "reserved", &root->reserved, 4 },
-		{ "nr_devices", &root->nr_devices, 8 },
-		{ "segments", &root->segments, 8 },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		flip_part(&base, &parts[i]);
-	base_destroy(&base);
-}
-
-/*
- * The index compares the number of a segment with those of other segments only: of
- * segments 0 and 1, all bits but the lowest can flip. The PCI core reports the
- * functions of a wrong segment as absent.
- */
-void test_flip_segment(void)
-{
-	struct base base = base_create(2);
-
-	for (unsigned int n = 0; n < 2; n++) {
-		struct pci_segment_ser *seg = record_segment(base.root_pa, n);
-		const struct part parts[] = {
-			{ "domain", &seg->domain, 4, 31 },
-			{ "nr_devices", &seg->nr_devices, 4 },
-			{ "bitmap", &seg->bitmap, 8 },
-			{ "buses", &seg->buses, 8 },
-		};
-
-		for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-			flip_part(&base, &parts[i]);
-	}
-	base_destroy(&base);
-}
-
-void test_flip_block(void)
-{
-	struct base base = base_create(SEGMENTS_PER_BLOCK + 2);
-
-	for (unsigned int n = 0; n < 2; n++) {
-		struct kho_block_header_ser *block;
-
-		block = record_block(base.root_pa, n);
-		const struct part parts[] = {
-			{ "next", &block->next, 8 },
-			{ "count", &block->count, 8 },
-		};
-
-		for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-			flip_part(&base, &parts[i]);
-	}
-	base_destroy(&base);
-}
-
-/* The weight of the bitmap becomes wrong, or the function has no leaf. */
-void test_flip_bitmap(void)
-{
-	struct base base = base_create(1);
-	struct pci_segment_ser *seg = record_segment(base.root_pa, 0);
-	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_index *index;
-	unsigned int nr_weight = 0, nr_leaf = 0;
-
-	for (unsigned int bdf = 0; bdf < PCI_SER_BDFS; bdf++) {
-		int err;
-
-		flip(record_bitmap(seg), bdf);
-		err = record_restore(base.root_pa, &index, &damage);
-		flip(record_bitmap(seg), bdf);
-		ASSERT(err);
-		nr_weight += err == -EUCLEAN;
-		nr_leaf += err == -ENXIO;
-	}
-	/* Two buses have a leaf, and 254 have none. */
-	CHECK_EQ(nr_weight, 2 * 256);
-	CHECK_EQ(nr_leaf, 254 * 256);
-	test_note("%u bits, none accepted", nr_weight + nr_leaf);
-	base_destroy(&base);
 }
 
 /*
@@ -201,93 +250,202 @@ void test_flip_bitmap(void)
  * bus with a wrong leaf, and does not free that leaf. It does not free the leaf of a
  * bus without functions either. It logs both.
  */
-static void flip_reserved(const struct base *base, unsigned int bit)
+static void flip_directory(const struct base *base)
 {
-	u64 *buses = record_buses(record_segment(base->root_pa, 0));
-	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_index *index;
+	u64 *buses = record_buses(base->seg);
+	struct tally used = { }, unused = { };
 
-	flip(buses, bit);
-	CHECK_EQ(record_restore(base->root_pa, &index, &damage), -EBADMSG);
-	kho_shim_rewind(base->image);
+	for (unsigned int word = 0; word < PCI_SER_LEAVES; word++) {
+		struct tally *tally = word_is_leaf(word) ? &used : &unused;
+
+		for (unsigned int bit = 0; bit < 64; bit++) {
+			flip_before_restore(base, &buses[word], bit, tally);
+			CHECK_EQ(log_shim_take_messages(), 1);
+		}
+	}
+	print_tally("directory: leaves", &used, "");
+	print_tally("directory: other buses", &unused,
+		    "no function on the bus; the address is logged, and not freed");
+	CHECK_EQ(used.entry, 64 * ARRAY_SIZE(leaves));
+	CHECK_EQ(unused.harmless, 64 * (PCI_SER_LEAVES - ARRAY_SIZE(leaves)));
 }
 
-static void flip_leaf_address(const struct base *base, unsigned int bit)
+static bool entry_is_used(unsigned int leaf, unsigned int devfn)
 {
-	u64 *buses = record_buses(record_segment(base->root_pa, 0));
-	bool used = buses[bit / 64];
+	if (leaf >= PCI_SER_BUSES)
+		return (leaf - PCI_SER_BUSES) << 8 == PF - devfn;
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		if (functions[i].bdf == (leaf << 8 | devfn))
+			return true;
+	}
+	return false;
+}
+
+/* Restoring reads no leaf, see test_restore_reads_no_leaf(): restore only once. */
+static void flip_leaf(const struct base *base, struct pci_liveupdate_index *index,
+		      unsigned int leaf, struct tally *used, struct tally *unused)
+{
+	u8 *start = phys_to_virt(record_buses(base->seg)[leaf]);
+	struct pci_liveupdate_damage damage;
+
+	for (unsigned int bit = 0; bit < 8 * PCI_SER_LEAF_SIZE; bit++) {
+		struct tally *tally = entry_is_used(leaf, bit / 128) ? used : unused;
+		unsigned int nr;
+
+		flip(start, bit);
+		nr = count_refused(index, &damage);
+		flip(start, bit);
+		CHECK(nr <= 1);
+		tally->bits++;
+		tally->entry += nr;
+		tally->checksum += nr && is_checksum(&damage);
+		tally->harmless += !nr;
+	}
+}
+
+static void flip_leaves(const struct base *base)
+{
+	struct tally entries[2] = { }, states[2] = { };
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_index *index;
 
-	flip(buses, bit);
 	ASSERT(!record_restore(base->root_pa, &index, &damage));
-	CHECK_EQ(record_use(index), ARRAY_SIZE(bdfs) - used);
-	CHECK_EQ(log_shim_take_messages(), 1);
-	CHECK_EQ(kho_shim_count(KHO_SHIM_HANDED_OVER), used);
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
+		struct tally *tally = leaves[i] < PCI_SER_BUSES ? entries : states;
+
+		flip_leaf(base, index, leaves[i], &tally[0], &tally[1]);
+	}
+	pci_liveupdate_index_destroy(index);
 	kho_shim_rewind(base->image);
+
+	print_tally("leaves: entries of functions", &entries[0], "");
+	print_tally("leaves: other entries", &entries[1],
+		    "the bit of the function is clear");
+	print_tally("leaves of PFs: states", &states[0], "");
+	print_tally("leaves of PFs: other states", &states[1],
+		    "the function is no PF, or its bit is clear");
+	CHECK_EQ(entries[0].entry, 128 * ARRAY_SIZE(functions));
+	CHECK_EQ(entries[1].harmless, 3 * 32768 - 128 * ARRAY_SIZE(functions));
+	CHECK_EQ(states[0].entry, 128);
+	CHECK_EQ(states[1].harmless, 32768 - 128);
 }
 
-void test_flip_buses(void)
+/* Flip each bit of each page of a record. */
+void test_flip_record(void)
 {
-	struct base base = base_create(1);
-	unsigned int nr;
+	struct base base = base_create();
+	struct kho_block_header_ser *block = record_block(base.root_pa, 0);
 
-	for (nr = 0; nr < 64 * PCI_SER_BUSES; nr++)
-		flip_leaf_address(&base, nr);
-	CHECK_EQ(nr, 16384);
-	for (; nr < 8 * PCI_SER_BUSES_SIZE; nr++)
-		flip_reserved(&base, nr);
-	CHECK_EQ(nr, 32768);
-	test_note("%u bits, %zu of them refused with the entry, half of them with the record",
-		  nr, 64 * ARRAY_SIZE(bdfs));
+	/* The pages of the record, and no more. */
+	CHECK_EQ(kho_shim_bytes(), (1 + 1 + 2 + 1 + ARRAY_SIZE(leaves)) * PAGE_SIZE);
+	test_note("%-30s %6s %6s %6s %8s %8s  %s", "part", "bits", "record", "entry",
+		  "checksum", "harmless", "why harmless");
+	flip_refused(&base, "root", record_root(base.root_pa), sizeof(struct pci_ser));
+	flip_rest(&base, "rest of its page", record_root(base.root_pa),
+		  sizeof(struct pci_ser));
+	flip_refused(&base, "header of a block", block, sizeof(*block));
+	flip_refused(&base, "segment", base.seg, sizeof(*base.seg));
+	flip_rest(&base, "rest of the block", block, sizeof(*block) + sizeof(*base.seg));
+	flip_refused(&base, "bitmap", record_bitmap(base.seg), PCI_SER_BITMAP_SIZE);
+	flip_directory(&base);
+	flip_leaves(&base);
 	base_destroy(&base);
 }
 
-static unsigned int flip_entry(const struct base *base,
-			       const struct pci_function_ser *good)
+/* A chain of blocks, with other segments next to the damaged ones. */
+void test_flip_chain(void)
 {
-	struct pci_segment_ser *seg = record_segment(base->root_pa, 0);
-	struct pci_function_ser *entry = record_entry(seg, bdfs[0]);
-	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_index *index;
-	unsigned int nr_accepted = 0;
+	static const unsigned int nth[] = {
+		0, 1, SEGMENTS_PER_BLOCK - 1, SEGMENTS_PER_BLOCK,
+	};
+	struct world world = world_create();
+	struct base base;
 
-	for (unsigned int bit = 0; bit < 8 * sizeof(*good); bit++) {
-		*entry = *good;
-		flip(entry, bit);
-		ASSERT(!record_restore(base->root_pa, &index, &damage));
-		nr_accepted += record_use(index) == ARRAY_SIZE(bdfs);
-		kho_shim_rewind(base->image);
-	}
-	return nr_accepted;
+	for (unsigned int i = 0; i < SEGMENTS_PER_BLOCK + 2; i++)
+		world_add(&world, PCI_SER_KEY(i, FUNCTION));
+	base.root_pa = world_kexec(&world);
+	base.image = kho_shim_save();
+	model_destroy(world.model);
+
+	flip_refused(&base, "root", record_root(base.root_pa), sizeof(struct pci_ser));
+	flip_refused(&base, "header of the first block", record_block(base.root_pa, 0),
+		     sizeof(struct kho_block_header_ser));
+	flip_refused(&base, "header of the last block", record_block(base.root_pa, 1),
+		     sizeof(struct kho_block_header_ser));
+	for (size_t i = 0; i < ARRAY_SIZE(nth); i++)
+		flip_refused(&base, "segment", record_segment(base.root_pa, nth[i]),
+			     sizeof(struct pci_segment_ser));
+	base_destroy(&base);
 }
 
-/*
- * The index checks ranges only, as the PCI core compares an entry with the device.
- * So these bits of a function may flip: 16 of the vendor, 16 of the device, 6 of each
- * of 7 BARs, and 1 flag. A bridge has 3 BARs, and on bus 1 with buses 2 to 255 below
- * all bits of its bus numbers but the one that makes the secondary bus 0.
- */
-void test_flip_entries(void)
+/* Damage 16 bytes of an entry or of a state with a mask of two words. */
+static bool mask_is_refused(struct pci_liveupdate_index *index, u64 *words, u64 low,
+			    u64 high)
 {
-	static const struct pci_function_ser function = {
-		.vendor = 0x8086,
-		.device = 0x1234,
-		.bar_shift = { 12, 0, 32, 0, 5, 63, 16 },
-	};
-	static const struct pci_function_ser bridge = {
-		.vendor = 0x8086,
-		.device = 0x1234,
-		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
-		.bar_shift = { [0] = 12, [PCI_SER_ROM] = 16 },
-		.secondary = 2,
-		.subordinate = 255,
-	};
-	struct base base = base_create(1);
+	struct pci_liveupdate_damage damage;
+	unsigned int nr;
 
-	CHECK_EQ(flip_entry(&base, &function), 16 + 16 + 7 * 6 + 1);
-	CHECK_EQ(flip_entry(&base, &bridge), 16 + 16 + 3 * 6 + 7 + 8 + 1);
-	test_note("2 * 128 bits, %u and %u accepted", 16 + 16 + 7 * 6 + 1,
-		  16 + 16 + 3 * 6 + 7 + 8 + 1);
+	words[0] ^= low;
+	words[1] ^= high;
+	nr = count_refused(index, &damage);
+	words[0] ^= low;
+	words[1] ^= high;
+	return nr == 1;
+}
+
+static u64 bit_of_word(unsigned int bit, unsigned int word)
+{
+	return bit / 64 == word ? 1ULL << bit % 64 : 0;
+}
+
+static unsigned int flip_two_bits(struct pci_liveupdate_index *index, u64 *words)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < 128; i++) {
+		for (unsigned int j = 0; j < i; j++)
+			nr += mask_is_refused(index, words,
+					      bit_of_word(i, 0) | bit_of_word(j, 0),
+					      bit_of_word(i, 1) | bit_of_word(j, 1));
+	}
+	return nr;
+}
+
+/* All bursts of 8 bits or less: an odd byte, shifted. */
+static unsigned int flip_bursts(struct pci_liveupdate_index *index, u64 *words)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int first = 0; first < 128; first++) {
+		for (unsigned int byte = 1; byte < 256; byte += 2) {
+			unsigned __int128 mask = (unsigned __int128)byte << first;
+
+			nr += mask_is_refused(index, words, mask, mask >> 64);
+		}
+	}
+	return nr;
+}
+
+/* The promises of include/linux/kho/abi/pci.h about a CRC-8. */
+void test_flip_bits_of_entries(void)
+{
+	struct base base = base_create();
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_index *index;
+	void *sriov = record_sriov(base.seg, PF);
+	unsigned int nr = 0;
+
+	ASSERT(!record_restore(base.root_pa, &index, &damage));
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		void *entry = record_entry(base.seg, functions[i].bdf);
+
+		nr += flip_two_bits(index, entry) + flip_bursts(index, entry);
+	}
+	nr += flip_two_bits(index, sriov) + flip_bursts(index, sriov);
+	CHECK_EQ(nr, (ARRAY_SIZE(functions) + 1) * (128 * 127 / 2 + 128 * 128));
+	test_note("%u damages of two bits or within 8 bits", nr);
+	pci_liveupdate_index_destroy(index);
+	kho_shim_rewind(base.image);
 	base_destroy(&base);
 }

@@ -11,6 +11,7 @@
 #include "record.h"
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
+#include "test_pci_liveupdate_checksum.h"
 #include "tests.h"
 #include "world.h"
 
@@ -35,6 +36,9 @@ struct base {
 	u64 root_pa;
 	struct kho_shim_image *image;
 	struct part parts[NR_PARTS];
+	struct pci_segment_ser *segments[NR_SEGMENTS];
+	struct pci_function_ser *entries[NR_SEGMENTS][ARRAY_SIZE(bdfs)];
+	struct pci_sriov_ser *states[NR_SEGMENTS];
 };
 
 struct tally {
@@ -57,6 +61,10 @@ static void find_parts(struct base *base)
 	for (unsigned int n = 0; n < NR_SEGMENTS; n++) {
 		struct pci_segment_ser *seg = record_segment(base->root_pa, n);
 
+		base->segments[n] = seg;
+		base->states[n] = record_sriov(seg, PF_BDF);
+		for (size_t i = 0; i < ARRAY_SIZE(bdfs); i++)
+			base->entries[n][i] = record_entry(seg, bdfs[i]);
 		*part++ = (struct part) { record_bitmap(seg),
 					  PCI_SER_BITMAP_SIZE };
 		*part++ = (struct part) { record_buses(seg), 32 };
@@ -133,6 +141,26 @@ static void damage_part(struct base *base, struct part *part)
 	*word = random_value(base, *word);
 }
 
+/* Let the damage get past the checksums. */
+static void repair_checksums(struct base *base)
+{
+	record_repair_root(base->root_pa);
+	for (unsigned int n = 0; n < NR_SEGMENTS; n++) {
+		struct pci_segment_ser *seg = base->segments[n];
+		struct pci_sriov_ser *state = base->states[n];
+
+		record_repair_segment(seg);
+		for (size_t i = 0; i < ARRAY_SIZE(bdfs); i++) {
+			struct pci_function_ser *entry = base->entries[n][i];
+
+			entry->checksum =
+				test_entry_checksum(PCI_SER_KEY(seg->domain, bdfs[i]), entry);
+		}
+		state->checksum =
+			test_sriov_checksum(PCI_SER_KEY(seg->domain, PF_BDF), state);
+	}
+}
+
 static void try_record(struct base *base, struct tally *tally)
 {
 	struct kho_shim_image *damaged = kho_shim_save();
@@ -166,6 +194,8 @@ void test_random_damage(void)
 	for (u64 i = 0; i < test_options.ops / OPS_PER_RECORD; i++) {
 		for (u64 n = test_random() % MAX_DAMAGES + 1; n; n--)
 			damage_part(&base, random_part(&base));
+		if (test_random() % 2)
+			repair_checksums(&base);
 		try_record(&base, &tally);
 	}
 

@@ -103,21 +103,25 @@ void test_layout(void)
 	const u32 *root, *segment;
 	const u64 *block, *buses;
 	const u8 *bitmap, *leaf;
+	u64 segments;
 
 	CHECK_EQ(pci_liveupdate_index_add(world.index, key, &entry), 0);
 	root = phys_to_virt(world_kexec(&world));
 	CHECK_EQ(root[0], RECORD_VERSION);
 	CHECK_EQ(root[1], PCI_SER_OLDEST_READER);
 	CHECK_EQ(*(const u64 *)(root + 2), 0);
-	CHECK_EQ(root[4], 1);
-	CHECK_EQ(root[5], 0);
-	CHECK_EQ(*(const u64 *)(root + 6), 1);
-	block = phys_to_virt(*(const u64 *)(root + 8));
+	segments = *(const u64 *)(root + 4);
+	CHECK_EQ(root[6], 1);
+	CHECK_EQ(root[7], test_crc32c(root, 28));
+	CHECK_EQ(*(const u64 *)(root + 8), 1);
+	block = phys_to_virt(segments);
 	CHECK_EQ(block[0], 0);
 	CHECK_EQ(block[1], 1);
 	segment = (const u32 *)(block + 2);
 	CHECK_EQ(segment[0], 0x10abc);
-	CHECK_EQ(segment[1], 1);
+	CHECK_EQ(segment[1], 0);
+	CHECK_EQ(segment[6], test_crc32c(segment, 24));
+	CHECK_EQ(segment[7], 1);
 	bitmap = phys_to_virt(*(const u64 *)(segment + 2));
 	CHECK_EQ(bitmap[0x8143 / 8], 1 << 0x8143 % 8);
 	CHECK(!memcmp(bitmap, zeros, 0x8143 / 8));
@@ -128,8 +132,9 @@ void test_layout(void)
 	leaf = phys_to_virt(buses[0x81]);
 	CHECK_EQ(leaf[0x43 * 16] | leaf[0x43 * 16 + 1] << 8, entry.vendor);
 	CHECK_EQ(leaf[0x43 * 16 + 2] | leaf[0x43 * 16 + 3] << 8, entry.device);
-	CHECK_EQ(leaf[0x43 * 16 + 4], entry.hdr_type);
+	CHECK_EQ(leaf[0x43 * 16 + 4], entry.flags);
 	CHECK_EQ(leaf[0x43 * 16 + 5], entry.bar_shift[0]);
+	CHECK_EQ(leaf[0x43 * 16 + 15], test_crc8(0xff, 0x10abc8143, leaf + 0x43 * 16));
 	CHECK(!memcmp(leaf, zeros, 0x43 * 16));
 
 	model_set(world.model, key, 1);

@@ -3,9 +3,13 @@
  * Let each allocation fail in turn: the index must not change.
  */
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/kho_block.h>
 
 #include "harness.h"
 #include "record.h"
@@ -36,18 +40,18 @@ static const struct addition additions[] = {
 	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
 	{ "second segment", 1, 0xffffffff, 0,
 	  { [HEAP_SHIM_PAGES] = 3, [HEAP_SHIM_SLAB] = 1, [HEAP_SHIM_NODE] = 1 } },
-	{ "last segment of a block", 169, 0x10000, 0,
+	{ "last segment of a block", 126, 0x10000, 0,
 	  { [HEAP_SHIM_PAGES] = 3, [HEAP_SHIM_SLAB] = 1, [HEAP_SHIM_NODE] = 1 } },
-	{ "first segment of the second block", 170, 0x10000, 0,
+	{ "first segment of the second block", 127, 0x10000, 0,
 	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
-	{ "first segment of the third block", 340, 0x10000, 0,
+	{ "first segment of the third block", 254, 0x10000, 0,
 	  { [HEAP_SHIM_PAGES] = 4, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 } },
 	{ "new bus", 2, 1, 0x0200, { [HEAP_SHIM_PAGES] = 1 } },
 	{ "bus with a leaf", 2, 1, 0x0101, { } },
 	/* A PF takes one leaf more. */
 	{ "PF of the first segment", 0, 0, 0x0100,
 	  { [HEAP_SHIM_PAGES] = 5, [HEAP_SHIM_SLAB] = 2 }, .pf = true },
-	{ "PF of the second block", 170, 0x10000, 0,
+	{ "PF of the second block", 127, 0x10000, 0,
 	  { [HEAP_SHIM_PAGES] = 5, [HEAP_SHIM_SLAB] = 2, [HEAP_SHIM_NODE] = 1 }, .pf = true },
 	{ "PF on a new bus", 2, 1, 0x0200, { [HEAP_SHIM_PAGES] = 2 }, .pf = true },
 	{ "PF on a bus with a leaf", 2, 1, 0x0101, { [HEAP_SHIM_PAGES] = 1 }, .pf = true },

@@ -9,7 +9,6 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
 #include "liveupdate_index.h"
@@ -117,19 +116,18 @@ void model_set(struct model *model, pci_ser_key_t key, u8 generation)
 		model_mark(model, key, false);
 }
 
-/* Return a valid entry, another one for each key and generation. */
-struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation)
+/* Return a valid entry but for its checksum. */
+static struct pci_function_ser make_entry(pci_ser_key_t key, u8 generation)
 {
 	u64 hash = (key << 8 | generation) * 0x9e3779b97f4a7c15;
 	u8 bus = PCI_SER_KEY_BDF(key) >> 8;
 	struct pci_function_ser entry = {
 		.vendor = 1 + (hash >> 48) % 0xfffe,
 		.device = hash >> 32,
-		.hdr_type = PCI_HEADER_TYPE_NORMAL,
 	};
 
 	if (bus < 255 && hash >> 31 & 1) {
-		entry.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+		entry.flags = PCI_SER_BRIDGE;
 		entry.secondary = bus + 1 + (hash >> 24 & 0x7f) % (255 - bus);
 		entry.subordinate = entry.secondary +
 			(hash >> 16 & 0xff) % (256 - entry.secondary);
@@ -140,6 +138,11 @@ struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation)
 			entry.bar_shift[i] = hash >> i & 63;
 	}
 	return entry;
+}
+
+struct pci_function_ser model_entry(pci_ser_key_t key, u8 generation)
+{
+	return model_entry_of(key, generation, MODEL_FUNCTION);
 }
 
 void model_set_kind(struct model *model, pci_ser_key_t key, enum model_kind kind)
@@ -173,22 +176,23 @@ struct pci_function_ser model_entry_of(pci_ser_key_t key, u8 generation,
 		[MODEL_PF] = PCI_SER_PF,
 		[MODEL_IMPLIED_PF] = PCI_SER_PF | PCI_SER_IMPLIED,
 	};
-	struct pci_function_ser entry = model_entry(key, generation);
+	struct pci_function_ser entry = make_entry(key, generation);
 
-	if (kind == MODEL_FUNCTION)
-		return entry;
-
-	entry.flags = flags[kind];
-	entry.hdr_type = PCI_HEADER_TYPE_NORMAL;
-	entry.secondary = 0;
-	entry.subordinate = 0;
+	if (kind != MODEL_FUNCTION) {
+		entry.flags = flags[kind];
+		entry.secondary = 0;
+		entry.subordinate = 0;
+	}
+	if (entry.flags & PCI_SER_PF && generation & 1)
+		entry.flags |= PCI_SER_AUTOPROBE;
 	if (kind == MODEL_VF)
 		memset(entry.bar_shift, 0, sizeof(entry.bar_shift));
+	entry.checksum = test_entry_checksum(key, &entry);
 	return entry;
 }
 
-/* Return a valid state, with up to 32 VFs. */
-struct pci_sriov_ser model_sriov(pci_ser_key_t key, u8 generation)
+/* Return a valid state but for its checksum, with up to 32 VFs. */
+static struct pci_sriov_ser make_sriov(pci_ser_key_t key, u8 generation)
 {
 	u64 hash = (key << 8 | generation) * 0xc2b2ae3d27d4eb4f;
 	u16 bdf = PCI_SER_KEY_BDF(key);
@@ -196,7 +200,6 @@ struct pci_sriov_ser model_sriov(pci_ser_key_t key, u8 generation)
 	struct pci_sriov_ser sriov = {
 		.vf_device = hash >> 40,
 		.max_bus = bus + (hash >> 32 & 0xff) % (256 - bus),
-		.flags = hash >> 31 & PCI_SER_AUTOPROBE,
 	};
 	/* Number of routing IDs above that of the PF. */
 	unsigned int room = (sriov.max_bus << 8 | 0xff) - bdf;
@@ -212,6 +215,14 @@ struct pci_sriov_ser model_sriov(pci_ser_key_t key, u8 generation)
 	room -= sriov.offset;
 	sriov.stride = 1 + (hash >> 56) % 16;
 	sriov.num_vfs = 1 + (hash >> 48 & 31) % (room / sriov.stride + 1);
+	return sriov;
+}
+
+struct pci_sriov_ser model_sriov(pci_ser_key_t key, u8 generation)
+{
+	struct pci_sriov_ser sriov = make_sriov(key, generation);
+
+	sriov.checksum = test_sriov_checksum(key, &sriov);
 	return sriov;
 }
 

@@ -34,8 +34,8 @@ struct model *model_create(void);
 void model_destroy(struct model *model);
 
 /*
- * The generation of a function selects its entry. It is 0 if the function is not in
- * the index.
+ * The generation of a function selects its entry, another one for each key and
+ * generation. It is 0 if the function is not in the index.
  */
 u8 model_get(const struct model *model, pci_ser_key_t key);
 void model_set(struct model *model, pci_ser_key_t key, u8 generation);

@@ -8,6 +8,7 @@
 #include "harness.h"
 #include "record.h"
 #include "shim/heap_shim.h"
+#include "test_pci_liveupdate_checksum.h"
 
 struct kho_block_header_ser *record_block(u64 root_pa, unsigned int n)
 {
@@ -42,6 +43,25 @@ struct pci_sriov_ser *record_sriov(const struct pci_segment_ser *seg, u16 bdf)
 
 	leaf = phys_to_virt(record_buses(seg)[PCI_SER_BUSES + (bdf >> 8)]);
 	return &leaf[(u8)bdf];
+}
+
+void record_repair_root(u64 root_pa)
+{
+	struct pci_ser *root = record_root(root_pa);
+
+	root->checksum = test_root_checksum(root);
+}
+
+void record_repair_segment(struct pci_segment_ser *seg)
+{
+	seg->checksum = test_segment_checksum(seg);
+}
+
+void record_repair_entry(const struct pci_segment_ser *seg, u16 bdf)
+{
+	struct pci_function_ser *entry = record_entry(seg, bdf);
+
+	entry->checksum = test_entry_checksum(PCI_SER_KEY(seg->domain, bdf), entry);
 }
 
 int record_restore(u64 root_pa, struct pci_liveupdate_index **index,

@@ -17,8 +17,8 @@
 #define RECORD_VERSION							\
 	(PCI_SER_VERSION + IS_ENABLED(CONFIG_PCI_LIVEUPDATE_TEST_NEXT_VERSION))
 
-/* (4,096 bytes a block - 16 of its header) / 24 of a segment. */
-#define SEGMENTS_PER_BLOCK	170
+/* (4,096 bytes a block - 16 of its header) / 32 of a segment. */
+#define SEGMENTS_PER_BLOCK	127
 
 static inline struct pci_ser *record_root(u64 root_pa)
 {
@@ -45,6 +45,11 @@ struct pci_function_ser *record_entry(const struct pci_segment_ser *seg,
 
 /* Get the state of a PF, whose bus has a leaf of PFs. */
 struct pci_sriov_ser *record_sriov(const struct pci_segment_ser *seg, u16 bdf);
+
+/* Correct the checksum of a record, of a segment, or of the entry of a function. */
+void record_repair_root(u64 root_pa);
+void record_repair_segment(struct pci_segment_ser *seg);
+void record_repair_entry(const struct pci_segment_ser *seg, u16 bdf);
 
 /* Restore a record. Returns 0 and @index, or an errno and @damage. */
 int record_restore(u64 root_pa, struct pci_liveupdate_index **index,

@@ -82,7 +82,7 @@ static void check_blocks(u64 root_pa)
 		left -= expected;
 		nr_blocks++;
 	}
-	CHECK_EQ(nr_blocks, 6);
+	CHECK_EQ(nr_blocks, 8);
 	CHECK_EQ(left, 0);
 }
 

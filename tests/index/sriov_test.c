@@ -9,7 +9,6 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <uapi/linux/pci_regs.h>
 
 #include "harness.h"
 #include "liveupdate_index.h"
@@ -91,11 +90,11 @@ void test_layout_of_pfs(void)
 	struct pci_sriov_ser sriov = {
 		.num_vfs = 0x0102, .offset = 0x0304, .stride = 0x0506,
 		.vf_device = 0x0708, .bar_shift = { 12, 0, 14, 15, 16, 63 },
-		.max_bus = 0xfe, .flags = 1,
+		.max_bus = 0xfe,
 	};
-	static const u8 bytes[16] = {
+	u8 bytes[16] = {
 		0x02, 0x01, 0x04, 0x03, 0x06, 0x05, 0x08, 0x07,
-		12, 0, 14, 15, 16, 63, 0xfe, 1,
+		12, 0, 14, 15, 16, 63, 0xfe,
 	};
 	struct world world = world_create();
 	struct pci_liveupdate_damage damage;
@@ -113,7 +112,8 @@ void test_layout_of_pfs(void)
 	buses = record_buses(seg);
 	for (int i = 0; i < 512; i++)
 		CHECK_EQ(!!buses[i], i == BDF >> 8 || i == 256 + (BDF >> 8));
-	CHECK_EQ(((u8 *)record_entry(seg, BDF))[14], 0x0c);
+	CHECK_EQ(((u8 *)record_entry(seg, BDF))[4], 0x1c);
+	bytes[15] = test_crc8(0x55, 3 << 16 | BDF, bytes);
 	leaf = phys_to_virt(buses[256 + (BDF >> 8)]);
 	CHECK(!memcmp(leaf, zeros, 16 * (BDF & 0xff)));
 	CHECK(!memcmp(leaf + 16 * (BDF & 0xff), bytes, 16));
@@ -158,6 +158,7 @@ static void summarize(u64 root_pa, struct summary *summary)
 	memset(summary, 0, sizeof(*summary));
 	summary->root = *record_root(root_pa);
 	summary->root.segments = 0;
+	summary->root.checksum = 0;
 	memcpy(summary->bitmap, record_bitmap(seg), PCI_SER_BITMAP_SIZE);
 	for (int i = 0; i < PCI_SER_LEAVES; i++)
 		summary->leaves[i] = record_buses(seg)[i];
@@ -231,29 +232,29 @@ void test_restore_reads_no_pf(void)
 }
 
 /* Restore an index with a PF. The test writes its entry and its state. */
-static struct world make_pf(u16 bdf, struct pci_function_ser **entry,
+static struct world make_pf(u16 bdf, struct pci_segment_ser **seg,
 			    struct pci_sriov_ser **sriov)
 {
 	struct world world = world_create();
-	struct pci_segment_ser *seg;
 	u64 root_pa;
 
 	world_add_pf(&world, PCI_SER_KEY(3, bdf));
 	root_pa = world_kexec(&world);
-	seg = record_segment(root_pa, 0);
-	*entry = record_entry(seg, bdf);
-	*sriov = record_sriov(seg, bdf);
+	*seg = record_segment(root_pa, 0);
+	*sriov = record_sriov(*seg, bdf);
 	world_restore(&world, root_pa);
 	return world;
 }
 
+/* With a right checksum */
 static bool sriov_is_accepted(struct world *world, u16 bdf,
-			      const struct pci_sriov_ser *sriov)
+			      struct pci_sriov_ser *sriov)
 {
 	struct pci_liveupdate_damage damage = { };
 	const struct pci_sriov_ser *found;
 	struct pci_liveupdate_slot slot;
 
+	sriov->checksum = test_sriov_checksum(PCI_SER_KEY(3, bdf), sriov);
 	ASSERT(pci_liveupdate_index_find(world->index, PCI_SER_KEY(3, bdf), &slot));
 	found = pci_liveupdate_index_sriov(world->index, &slot, &damage);
 	if (!IS_ERR(found)) {
@@ -313,9 +314,9 @@ static unsigned int check_max_bus(struct world *world, u16 bdf,
 static unsigned int check_routing_ids(u16 bdf, unsigned int *nr_accepted)
 {
 	const size_t n = ARRAY_SIZE(corners);
-	struct pci_function_ser *entry;
+	struct pci_segment_ser *seg;
 	struct pci_sriov_ser *sriov;
-	struct world world = make_pf(bdf, &entry, &sriov);
+	struct world world = make_pf(bdf, &seg, &sriov);
 	unsigned int nr = 0;
 
 	for (size_t i = 0; i < n * n * n; i++) {
@@ -351,9 +352,9 @@ void test_routing_ids(void)
 /* Each value of each byte that is no routing ID. */
 void test_sriov_fields(void)
 {
-	struct pci_function_ser *entry;
+	struct pci_segment_ser *seg;
 	struct pci_sriov_ser *sriov;
-	struct world world = make_pf(BDF, &entry, &sriov);
+	struct world world = make_pf(BDF, &seg, &sriov);
 	const struct pci_sriov_ser good = {
 		.num_vfs = 2, .offset = 1, .stride = 1, .max_bus = BDF >> 8,
 	};
@@ -368,9 +369,6 @@ void test_sriov_fields(void)
 			CHECK_EQ(sriov_is_accepted(&world, BDF, sriov), shift);
 		}
 		*sriov = good;
-		sriov->flags = value;
-		CHECK_EQ(sriov_is_accepted(&world, BDF, sriov), value <= 1);
-		*sriov = good;
 		sriov->vf_device = value << 8 | value;
 		CHECK(sriov_is_accepted(&world, BDF, sriov));
 		/* Without VFs, offset and stride have no meaning. */
@@ -381,7 +379,7 @@ void test_sriov_fields(void)
 	}
 
 	/* The state of a marked function is not checked again. */
-	sriov->flags = 0xff;
+	sriov->max_bus = 0;
 	CHECK(!sriov_is_accepted(&world, BDF, sriov));
 	world_mark(&world, PCI_SER_KEY(3, BDF), true);
 	CHECK(sriov_is_accepted(&world, BDF, sriov));
@@ -389,15 +387,18 @@ void test_sriov_fields(void)
 }
 
 /* The valid combinations of flags, besides PCI_SER_INTX_BROKEN. */
-static bool flags_are_valid(u8 flags, bool bridge, bool feature)
+static bool flags_are_valid(u8 flags, bool feature)
 {
 	switch (flags & ~0x01) {
 	case 0:
+	case 0x20:
 		return true;
 	case 0x02:
 	case 0x04:
 	case 0x0c:
-		return feature && !bridge;
+	case 0x14:
+	case 0x1c:
+		return feature;
 	default:
 		return false;
 	}
@@ -408,22 +409,23 @@ void test_entry_flags(void)
 	const pci_ser_key_t key = PCI_SER_KEY(3, BDF);
 	struct pci_liveupdate_damage damage;
 	const struct pci_function_ser *found;
-	struct pci_function_ser *entry;
+	struct pci_segment_ser *seg;
 	struct pci_sriov_ser *sriov;
-	struct world world = make_pf(BDF, &entry, &sriov);
+	struct world world = make_pf(BDF, &seg, &sriov);
 	unsigned int nr = 0;
 
-	for (unsigned int i = 0; i < 4 * 256; i++) {
-		bool bridge = i & 256, feature = i & 512;
-		u8 bus = bridge ? 0xff : 0;
-		bool valid = flags_are_valid(i, bridge, feature);
+	for (unsigned int i = 0; i < 2 * 256; i++) {
+		bool feature = i & 256;
+		u8 bus = i & 0x20 ? 0xff : 0;
+		bool valid = flags_are_valid(i, feature);
 
-		*entry = (struct pci_function_ser) {
-			.vendor = 1, .hdr_type = bridge, .flags = i,
+		*record_entry(seg, BDF) = (struct pci_function_ser) {
+			.vendor = 1, .flags = i,
 			/* The message is about the flags, not about the BARs. */
 			.bar_shift = { valid ? 0 : 12 },
 			.secondary = bus, .subordinate = bus,
 		};
+		record_repair_entry(seg, BDF);
 		world.index->ser->features = feature;
 		found = test_index_entry(world.index, key, &damage);
 		CHECK_EQ(!IS_ERR(found), valid);
@@ -434,8 +436,8 @@ void test_entry_flags(void)
 		CHECK(!strcmp(damage.field, "flags"));
 		CHECK_EQ(damage.found, (u8)i);
 	}
-	/* Plain ones in four cases, and three more of functions with the feature. */
-	CHECK_EQ(nr, 2 * (4 + 3));
+	/* Functions and bridges in both cases, and five more with the feature. */
+	CHECK_EQ(nr, 2 * (4 + 5));
 	world.index->ser->features = PCI_SER_FEATURE_SRIOV;
 	world_destroy(&world);
 }

@@ -47,6 +47,7 @@ void test_marks_misused(void);
 void test_damaged_records(void);
 void test_damaged_addresses(void);
 void test_leaves_used_twice(void);
+void test_leaves_exchanged(void);
 void test_versions(void);
 
 /* entry_test.c */
@@ -64,12 +65,9 @@ void test_entry_flags(void);
 void test_count_vfs(void);
 
 /* flip_test.c */
-void test_flip_root(void);
-void test_flip_segment(void);
-void test_flip_block(void);
-void test_flip_bitmap(void);
-void test_flip_buses(void);
-void test_flip_entries(void);
+void test_flip_record(void);
+void test_flip_chain(void);
+void test_flip_bits_of_entries(void);
 
 /* fuzz_test.c */
 void test_random_damage(void);

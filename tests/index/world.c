@@ -71,7 +71,7 @@ void world_set_implied(struct world *world, pci_ser_key_t pf, bool implied)
 	struct pci_liveupdate_slot slot;
 
 	ASSERT(pci_liveupdate_index_find(world->index, pf, &slot));
-	pci_liveupdate_index_set_implied(&slot, implied);
+	pci_liveupdate_index_set_flags(&slot, PCI_SER_IMPLIED, implied);
 	model_set_kind(world->model, pf, implied ? MODEL_IMPLIED_PF : MODEL_PF);
 }
 

@@ -259,7 +259,7 @@ def claims() -> List[Claim]:
               for op, word in WORDS.items()]
 
     for name, op, target in (("set", "preserve", 1.5), ("set", "finish", 1.5), ("set", "hit", 6),
-                             ("index", "preserve", 6)):
+                             ("index", "preserve", 15)):
         result.append(ratio_claim(
             f"{name}: {WORDS[op]} / bare bitmap, worst of 64, 65,536 and 1,048,576",
             [(dense(name, n, op), dense("bitmap", n, op)) for n in sizes], target))

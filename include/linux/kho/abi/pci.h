@@ -61,6 +61,17 @@
  * root, segments have different domains, every block but the last is full, and
  * reserved fields and bits are 0. An entry has no meaning if the bit of its
  * function is clear.
+ *
+ * A checksum covers the bytes of its structure before it. nr_devices follows the
+ * checksum, so that preserving a function changes no checksum but that of its
+ * entry. The root and segments have a CRC-32C, crc32c() with a start value of all
+ * ones. The entry and the state of a function have room for a CRC-8 only, crc8()
+ * with the polynomial x^8 + x^4 + x^3 + x^2 + 1 in the order of
+ * crc8_populate_lsb(). It detects each damage of one or two bits, or within eight
+ * bits in a row. Before these bytes it covers the lower six bytes of the key of
+ * the function, and its start value depends on the structure. Thus the leaf of
+ * another bus or segment, or a leaf of PFs in place of a leaf of functions, is
+ * damage as well. Later versions keep the checksum of the root.
  */
 
 /* Name of the FLB. "pci", "pci-v1" and the like are names of other layouts. */
@@ -117,77 +128,90 @@ typedef u64 pci_ser_key_t;
 #define PCI_SER_PF		0x04
 /* A PF without an owner: it is preserved only because one of its VFs is. */
 #define PCI_SER_IMPLIED		0x08
-#define PCI_SER_SRIOV_FLAGS	(PCI_SER_VF | PCI_SER_PF | PCI_SER_IMPLIED)
+/* A PF to whose VFs drivers may bind: sriov_drivers_autoprobe in sysfs. */
+#define PCI_SER_AUTOPROBE	0x10
+/* A bridge: PCI_HEADER_TYPE_BRIDGE instead of PCI_HEADER_TYPE_NORMAL. */
+#define PCI_SER_BRIDGE		0x20
+#define PCI_SER_SRIOV_FLAGS						\
+	(PCI_SER_VF | PCI_SER_PF | PCI_SER_IMPLIED | PCI_SER_AUTOPROBE)
 
 #define PCI_SER_NR_VF_BARS	6
 
-/* Drivers may bind to VFs by themselves: sriov_drivers_autoprobe in sysfs. */
-#define PCI_SER_AUTOPROBE	0x01
+/* Start values of the CRC-8, and its polynomial for crc8_populate_lsb(). */
+#define PCI_SER_CRC_FUNCTION	0xff
+#define PCI_SER_CRC_SRIOV	0x55
+#define PCI_SER_CRC_POLYNOMIAL	0xb8
+
+/* The bytes of a pci_ser_key_t that can differ from 0. */
+#define PCI_SER_KEY_SIZE	6
 
 /**
  * struct pci_ser - Root of the record.
  * @version:       PCI_SER_VERSION of the kernel that wrote the record, never 0.
  * @oldest_reader: The oldest version that reads this record, from 1 to @version.
  * @features:      Bits of PCI_SER_FEATURES that the reader must support.
- * @nr_segments:   Number of &struct pci_segment_ser in the blocks.
- * @reserved:      Must be 0.
- * @nr_devices:    Number of bits set in the bitmaps of all segments.
  * @segments:      Physical address of the first &struct kho_block_header_ser, or
  *                 0 if @nr_segments is 0.
+ * @nr_segments:   Number of &struct pci_segment_ser in the blocks.
+ * @checksum:      CRC-32C of all fields above.
+ * @nr_devices:    Number of bits set in the bitmaps of all segments.
  */
 struct pci_ser {
 	u32 version;
 	u32 oldest_reader;
 	u64 features;
-	u32 nr_segments;
-	u32 reserved;
-	u64 nr_devices;
 	u64 segments;
+	u32 nr_segments;
+	u32 checksum;
+	u64 nr_devices;
 };
 
 /**
  * struct pci_segment_ser - The preserved functions of one PCI segment.
  * @domain:     Segment number. VMD uses numbers above 0xffff.
- * @nr_devices: Number of bits set in @bitmap; may be 0.
+ * @reserved:   Must be 0.
  * @bitmap:     Physical address of PCI_SER_BITMAP_SIZE bytes.
  * @buses:      Physical address of an array of PCI_SER_LEAVES physical addresses.
  *              The first PCI_SER_BUSES are leaves of &struct pci_function_ser, or
  *              0 for a bus that never had a preserved function. The others are
  *              leaves of &struct pci_sriov_ser, or 0 for a bus that never had a
  *              preserved PF, and 0 without PCI_SER_FEATURE_SRIOV.
+ * @checksum:   CRC-32C of all fields above.
+ * @nr_devices: Number of bits set in @bitmap; may be 0.
  */
 struct pci_segment_ser {
 	u32 domain;
-	u32 nr_devices;
+	u32 reserved;
 	u64 bitmap;
 	u64 buses;
+	u32 checksum;
+	u32 nr_devices;
 };
 
 /**
  * struct pci_function_ser - The entry of one preserved function.
  * @vendor:      Vendor ID, never 0 or 0xffff.
  * @device:      Device ID.
- * @hdr_type:    PCI_HEADER_TYPE_NORMAL or PCI_HEADER_TYPE_BRIDGE, without the
- *               multi-function bit.
+ * @flags:       PCI_SER_INTX_BROKEN, and one of PCI_SER_BRIDGE, PCI_SER_VF, or
+ *               PCI_SER_PF with or without PCI_SER_IMPLIED and PCI_SER_AUTOPROBE.
  * @bar_shift:   log2 of the size in bytes of each BAR and the expansion ROM, or
  *               0 if the BAR is not implemented, is the upper half of a 64-bit
  *               BAR, or does not decode the resource (legacy IDE, Enhanced
  *               Allocation, a shadowed ROM). 0 for a VF.
  * @secondary:   Secondary bus number of a bridge, else 0.
  * @subordinate: Subordinate bus number of a bridge, else 0.
- * @flags:       PCI_SER_INTX_BROKEN, PCI_SER_VF, or PCI_SER_PF with or without
- *               PCI_SER_IMPLIED.
  * @reserved:    Must be 0.
+ * @checksum:    CRC-8 of the key and all fields above, from PCI_SER_CRC_FUNCTION.
  */
 struct pci_function_ser {
 	u16 vendor;
 	u16 device;
-	u8 hdr_type;
+	u8 flags;
 	u8 bar_shift[PCI_SER_NR_BARS];
 	u8 secondary;
 	u8 subordinate;
-	u8 flags;
 	u8 reserved;
+	u8 checksum;
 };
 
 /**
@@ -199,10 +223,10 @@ struct pci_function_ser {
  * @bar_shift: log2 of the size in bytes of each BAR of one VF, or 0 if the BAR is
  *             not implemented or is the upper half of a 64-bit BAR.
  * @max_bus:   The last bus number that a VF can have for any value of NumVFs.
- * @flags:     PCI_SER_AUTOPROBE or 0.
+ * @checksum:  CRC-8 of the key and all fields above, from PCI_SER_CRC_SRIOV.
  *
- * Only @bar_shift, @max_bus and @flags cannot be read from the PF without writing to
- * it. The reader compares the others with the PF, to detect a PF that was reset.
+ * Only @bar_shift and @max_bus cannot be read from the PF without writing to it.
+ * The reader compares the others with the PF, to detect a PF that was reset.
  */
 struct pci_sriov_ser {
 	u16 num_vfs;
@@ -211,7 +235,7 @@ struct pci_sriov_ser {
 	u16 vf_device;
 	u8 bar_shift[PCI_SER_NR_VF_BARS];
 	u8 max_bus;
-	u8 flags;
+	u8 checksum;
 };
 
 static_assert(sizeof(pci_ser_key_t) == 8);
@@ -220,26 +244,28 @@ static_assert(sizeof(struct pci_ser) == 40);
 static_assert(offsetof(struct pci_ser, version) == 0);
 static_assert(offsetof(struct pci_ser, oldest_reader) == 4);
 static_assert(offsetof(struct pci_ser, features) == 8);
-static_assert(offsetof(struct pci_ser, nr_segments) == 16);
-static_assert(offsetof(struct pci_ser, reserved) == 20);
-static_assert(offsetof(struct pci_ser, nr_devices) == 24);
-static_assert(offsetof(struct pci_ser, segments) == 32);
+static_assert(offsetof(struct pci_ser, segments) == 16);
+static_assert(offsetof(struct pci_ser, nr_segments) == 24);
+static_assert(offsetof(struct pci_ser, checksum) == 28);
+static_assert(offsetof(struct pci_ser, nr_devices) == 32);
 
-static_assert(sizeof(struct pci_segment_ser) == 24);
+static_assert(sizeof(struct pci_segment_ser) == 32);
 static_assert(offsetof(struct pci_segment_ser, domain) == 0);
-static_assert(offsetof(struct pci_segment_ser, nr_devices) == 4);
+static_assert(offsetof(struct pci_segment_ser, reserved) == 4);
 static_assert(offsetof(struct pci_segment_ser, bitmap) == 8);
 static_assert(offsetof(struct pci_segment_ser, buses) == 16);
+static_assert(offsetof(struct pci_segment_ser, checksum) == 24);
+static_assert(offsetof(struct pci_segment_ser, nr_devices) == 28);
 
 static_assert(sizeof(struct pci_function_ser) == 16);
 static_assert(offsetof(struct pci_function_ser, vendor) == 0);
 static_assert(offsetof(struct pci_function_ser, device) == 2);
-static_assert(offsetof(struct pci_function_ser, hdr_type) == 4);
+static_assert(offsetof(struct pci_function_ser, flags) == 4);
 static_assert(offsetof(struct pci_function_ser, bar_shift) == 5);
 static_assert(offsetof(struct pci_function_ser, secondary) == 12);
 static_assert(offsetof(struct pci_function_ser, subordinate) == 13);
-static_assert(offsetof(struct pci_function_ser, flags) == 14);
-static_assert(offsetof(struct pci_function_ser, reserved) == 15);
+static_assert(offsetof(struct pci_function_ser, reserved) == 14);
+static_assert(offsetof(struct pci_function_ser, checksum) == 15);
 
 static_assert(sizeof(struct pci_sriov_ser) == 16);
 static_assert(offsetof(struct pci_sriov_ser, num_vfs) == 0);
@@ -248,7 +274,7 @@ static_assert(offsetof(struct pci_sriov_ser, stride) == 4);
 static_assert(offsetof(struct pci_sriov_ser, vf_device) == 6);
 static_assert(offsetof(struct pci_sriov_ser, bar_shift) == 8);
 static_assert(offsetof(struct pci_sriov_ser, max_bus) == 14);
-static_assert(offsetof(struct pci_sriov_ser, flags) == 15);
+static_assert(offsetof(struct pci_sriov_ser, checksum) == 15);
 
 static_assert(PCI_SER_BITMAP_SIZE == 8192);
 static_assert(PCI_SER_BUSES_SIZE == 4096);
