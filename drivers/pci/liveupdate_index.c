@@ -362,6 +362,8 @@ err_erase:
 err_shrink:
 	/* The next kernel refuses an empty block */
 	kho_block_set_shrink(&index->block_set, index->ser->nr_segments);
+	if (!index->ser->nr_segments)
+		kho_block_set_it_init(&index->it, &index->block_set);
 err_free_segment:
 	segment_free_outgoing(seg);
 	return ERR_PTR(err);

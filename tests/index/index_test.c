@@ -42,6 +42,7 @@ static const struct test_case cases[] = {
 	{ "no memory to add", test_no_memory_to_add },
 	{ "no memory to add, again and again",
 	  test_no_memory_again_and_again },
+	{ "no room in the blocks", test_full_blocks },
 	{ "no memory to restore", test_no_memory_to_restore },
 	{ "no memory to restore keeps the record",
 	  test_no_memory_keeps_record,

@@ -15,6 +15,7 @@
 #include "record.h"
 #include "shim/heap_shim.h"
 #include "shim/kho_shim.h"
+#include "shim/log_shim.h"
 #include "tests.h"
 #include "world.h"
 
@@ -167,6 +168,47 @@ void test_no_memory_again_and_again(void)
 	}
 	world_restore(&world, world_kexec(&world));
 	world_destroy(&world);
+}
+
+/* A block set that does not keep its promise: the index warns, and does not change. */
+static void add_to_full_blocks(unsigned int nr_segments, u32 domain)
+{
+	struct world world = make_segments(nr_segments);
+	const pci_ser_key_t key = PCI_SER_KEY(domain, 0x0100);
+	struct pci_function_ser entry = model_entry(key, 1);
+	struct kho_shim_image *before = kho_shim_save();
+	unsigned long nr_slabs = heap_shim_count();
+	void *spacer;
+
+	kho_shim_full_blocks(true);
+	CHECK_EQ(pci_liveupdate_index_add(world.index, key, &entry), -ENOSPC);
+	CHECK_EQ(log_shim_take_warnings(), 1);
+	kho_shim_full_blocks(false);
+	CHECK(kho_shim_same(before));
+	CHECK_EQ(heap_shim_count(), nr_slabs);
+	model_compare_all(world.model, world.index);
+	kho_shim_drop(before);
+
+	/* The index works once there is room. Take the memory that a block had. */
+	spacer = malloc(sizeof(struct kho_block));
+	ASSERT(spacer);
+	memset(spacer, 0xff, sizeof(struct kho_block));
+	world_add(&world, key);
+	world_restore(&world, world_kexec(&world));
+	world_destroy(&world);
+	free(spacer);
+	CHECK(test_is_clean());
+}
+
+void test_full_blocks(void)
+{
+	static const u32 domains[] = { 255, PCI_LIVEUPDATE_LOW_DOMAINS, 0x10000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(domains); i++) {
+		add_to_full_blocks(0, domains[i]);
+		add_to_full_blocks(1, domains[i]);
+		add_to_full_blocks(SEGMENTS_PER_BLOCK, domains[i]);
+	}
 }
 
 void test_no_memory_to_create(void)

@@ -30,6 +30,7 @@ void test_any(void);
 void test_no_memory_to_create(void);
 void test_no_memory_to_add(void);
 void test_no_memory_again_and_again(void);
+void test_full_blocks(void);
 void test_no_memory_to_restore(void);
 void test_no_memory_keeps_record(void);
 

@@ -66,6 +66,7 @@ static unsigned long unused;
 
 static void *arena;
 static int alloc_error;
+static bool blocks_are_full;
 
 /*
  * Align the arena to its size, so that flipped bits of an address stay in the arena or
@@ -419,6 +420,16 @@ void kho_shim_rewind(const struct kho_shim_image *image)
 	}
 	if (image->nr != nr_used())
 		log_shim_die("kho: rewind: there are pages which are new");
+}
+
+void kho_shim_full_blocks(bool full)
+{
+	blocks_are_full = full;
+}
+
+void *__wrap_kho_block_set_it_reserve_entry(struct kho_block_set_it *it)
+{
+	return blocks_are_full ? NULL : __real_kho_block_set_it_reserve_entry(it);
 }
 
 void kho_shim_hide(u64 phys)

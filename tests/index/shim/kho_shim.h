@@ -8,6 +8,7 @@
 #define _KHO_SHIM_H
 
 #include <linux/kexec_handover.h>
+#include <linux/kho_block.h>
 #include <linux/types.h>
 
 /* A folio is free, preserved by this or the previous kernel, or ordinary. */
@@ -39,6 +40,13 @@ void kho_shim_reset(void);
 
 /* Set the errno of failing calls of kho_alloc_preserve(); 0 means -ENOMEM. */
 void kho_shim_fail_with(int err);
+
+/* Let block sets have no room for an entry, as if growing them had failed to make it. */
+void kho_shim_full_blocks(bool full);
+
+/* The function of the kernel, and the one that the linker calls instead. */
+void *__real_kho_block_set_it_reserve_entry(struct kho_block_set_it *it);
+void *__wrap_kho_block_set_it_reserve_entry(struct kho_block_set_it *it);
 
 /* Copy the contents and the states of all folios. */
 struct kho_shim_image *kho_shim_save(void);
