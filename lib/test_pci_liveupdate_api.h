@@ -35,6 +35,7 @@ extern const enum model_fn api_functions[NR_FUNCTIONS];
  * @has_rec:    @rec must be reclaimed at the end.
  * @files:      The files that LUO preserves.
  * @refusals:   Number of refused records.
+ * @refusal_err: The errno of the last refusal.
  * @why:        The reason of the last refusal.
  * @fail_at:    Number of the allocation of pages that fails, from 1.
  * @nr_pages:   Number of allocations of pages so far.
@@ -50,6 +51,7 @@ struct api_test {
 	bool has_rec;
 	struct luo_file_set files;
 	unsigned int refusals;
+	int refusal_err;
 	char why[256];
 	unsigned int fail_at;
 	unsigned int nr_pages;

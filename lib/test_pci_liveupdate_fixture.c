@@ -247,11 +247,12 @@ void api_expect_incoming(struct kunit *test, unsigned long set)
 
 /* The live update */
 
-static void record_refusal(const char *why)
+static void record_refusal(const char *why, int err)
 {
 	struct api_test *t = kunit_get_current_test()->priv;
 
 	t->refusals++;
+	t->refusal_err = err;
 	strscpy(t->why, why);
 }
 

@@ -100,6 +100,7 @@ static void retrieve_refuses_damage(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, err, damage->err);
 	KUNIT_EXPECT_EQ(test, t->refusals, 1);
+	KUNIT_EXPECT_EQ(test, t->refusal_err, damage->err);
 	KUNIT_EXPECT_NULL(test, t->in.obj);
 	KUNIT_EXPECT_STREQ(test, t->why, text);
 
@@ -246,6 +247,7 @@ static void retrieve_refuses_foreign(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EPROTONOSUPPORT,
 			pci_liveupdate_foreign_ops.retrieve(&args));
 	KUNIT_EXPECT_EQ(test, t->refusals, 1);
+	KUNIT_EXPECT_EQ(test, t->refusal_err, -EPROTONOSUPPORT);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(t->why, "\"" FOREIGN_NAME "\""));
 	KUNIT_EXPECT_NOT_NULL(test, strstr(t->why, PCI_LUO_FLB_COMPATIBLE));
 }

@@ -357,7 +357,7 @@ extern struct notifier_block pci_liveupdate_pm_nb;
 extern struct notifier_block pci_liveupdate_reboot_nb;
 struct pci_liveupdate_index *
 pci_liveupdate_read_record(u64 root_pa, struct pci_liveupdate_damage *damage);
-void pci_liveupdate_refuse_record(const char *reason);
+void pci_liveupdate_refuse_record(const char *reason, int err);
 bool pci_liveupdate_host_is_stable(struct pci_bus *bus);
 #endif
 

@@ -35,15 +35,17 @@
 bool pci_liveupdate_handing_over;
 
 /* LUO panics as well if it cannot restore its state, see luo_restore_fail(). */
-VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *reason)
+VISIBLE_IF_KUNIT void pci_liveupdate_refuse_record(const char *reason, int err)
 {
-	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_refuse_record, reason);
+	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_refuse_record, reason, err);
 
-	panic("PCI: liveupdate: cannot use the record of preserved devices: %s; continuing would let their DMA corrupt memory\n",
-	      reason);
+	panic("PCI: liveupdate: cannot use the record of preserved devices: %s; continuing would let their DMA corrupt memory; reset the host%s\n",
+	      reason, err == -EPROTONOSUPPORT ?
+		      ", and update to a kernel that knows such a record" : "");
 }
 
-static void pci_liveupdate_refuse_damage(const struct pci_liveupdate_damage *damage)
+static void pci_liveupdate_refuse_damage(const struct pci_liveupdate_damage *damage,
+					 int err)
 {
 	char segment[32] = "";
 	char reason[160];
@@ -55,7 +57,7 @@ static void pci_liveupdate_refuse_damage(const struct pci_liveupdate_damage *dam
 	snprintf(reason, sizeof(reason), "%s%s is %#llx, expected %s %#llx",
 		 damage->field, segment, damage->found, damage->rule,
 		 damage->expected);
-	pci_liveupdate_refuse_record(reason);
+	pci_liveupdate_refuse_record(reason, err);
 }
 
 /* FLB callbacks */
@@ -118,9 +120,9 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 				      start);
 	if (err) {
 		if (err == -ENOMEM)
-			pci_liveupdate_refuse_record("no memory to read it");
+			pci_liveupdate_refuse_record("no memory to read it", err);
 		else
-			pci_liveupdate_refuse_damage(&damage);
+			pci_liveupdate_refuse_damage(&damage, err);
 		return err;
 	}
 
@@ -129,7 +131,8 @@ static int pci_liveupdate_flb_retrieve(struct liveupdate_flb_op_args *args)
 		div_u64(sched_clock() - start, NSEC_PER_USEC));
 
 	if (pci_liveupdate_remember_segments(index)) {
-		pci_liveupdate_refuse_record("no memory to remember its segments");
+		pci_liveupdate_refuse_record("no memory to remember its segments",
+					     -ENOMEM);
 		pci_liveupdate_index_destroy(index);
 		return -ENOMEM;
 	}
@@ -210,7 +213,7 @@ static int pci_liveupdate_foreign_retrieve(struct liveupdate_flb_op_args *args)
 	snprintf(reason, sizeof(reason),
 		 "its name is \"%s\", a layout of other kernels, expected \"%s\"",
 		 args->flb->compatible, PCI_LUO_FLB_COMPATIBLE);
-	pci_liveupdate_refuse_record(reason);
+	pci_liveupdate_refuse_record(reason, -EPROTONOSUPPORT);
 	return -EPROTONOSUPPORT;
 }
 

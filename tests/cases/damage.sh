@@ -41,13 +41,14 @@ damage_messages() {
 damaged_record_test() {
 	local dir=$1 from=$2 to=$3 damage=$4 text
 	local panic='Kernel panic - not syncing: PCI: liveupdate: cannot use the record of preserved devices: '
+	local remedy='; continuing would let their DMA corrupt memory; reset the host'
 	shift 4
 
 	boot_kernels "$dir" "$from" "$to" 8 damage "damage=$damage" "$@" || return
 	guest_passed "$dir" first || return
 	text=$(damage_messages "$dir" | cut -d ' ' -f 2-)
-	if [[ ! $text ]] || ! grep -qF "$panic$text" "$dir/console"; then
-		echo "the console does not say '$text', but:"
+	if [[ ! $text ]] || ! grep -qF "$panic$text$remedy" "$dir/console"; then
+		echo "the console does not say '$text$remedy', but:"
 		grep -a 'liveupdate\|panic' "$dir/console"
 		return 1
 	fi

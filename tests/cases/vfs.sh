@@ -34,7 +34,7 @@ vfs_test() {
 without_sriov_test() {
 	boot_kernels "$1" "$2" "$3" 8 vfs --qemu=one_pf vfs=8 || return
 	guest_passed "$1" first || return
-	console_has "$1/console" 'cannot use the record of preserved devices: features is 0x1, expected no bits but those of 0x0;'
+	console_has "$1/console" 'cannot use the record of preserved devices: features is 0x1, expected no bits but those of 0x0; continuing would let their DMA corrupt memory; reset the host, and update to a kernel that knows such a record'
 }
 
 # igb_test DIR FROM TO: VFs of an igb, with queues in memory that no kernel uses. QEMU
