@@ -44,8 +44,10 @@ BASE		?=
 INDEPENDENT	?= 1
 # make bench: where to write the plots.
 PLOTS		?=
-# make fuzz: how many operations at random, and a thousandth as many damaged records.
+# make fuzz: how many operations at random, and a thousandth as many damaged records;
+# how long libFuzzer looks for other damaged records.
 OPS		?= 200000000
+FUZZ_SECONDS	?= 600
 # make mutants: try one mutant in so many, instead of as many as take ten minutes.
 EVERY		?=
 # Where "make export" writes the series.
@@ -66,7 +68,8 @@ help:
 	@echo '  check      tests without a kernel: the index in user space, the tool, lint'
 	@echo '  touch      trace writes to configuration space during a live update, stock and ours'
 	@echo '  soak       $(or $(ROUNDS),100) live updates in a row in one machine, $(FROM) to $(TO) and back'
-	@echo '  fuzz       $(OPS) random operations on the index, and damaged records'
+	@echo '  fuzz       $(OPS) random operations on the index, and damaged records: FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo '  coverage   the lines of the index that its tests do not run'
 	@echo '  scale      whole live updates of up to 65,536 functions, and the cost of a call'
 	@echo '  bench      compare the index with other designs: tables and plots'
 	@echo '  kunit      the KUnit suites, with kunit.py'
@@ -104,7 +107,11 @@ soak:
 
 .PHONY: fuzz
 fuzz:
-	@OPS=$(OPS) scripts/check.sh index
+	@OPS=$(OPS) FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check.sh index fuzz
+
+.PHONY: coverage
+coverage:
+	@scripts/check.sh coverage
 
 .PHONY: scale
 scale:

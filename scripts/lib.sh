@@ -178,9 +178,11 @@ unlock() {
 	unset "LOCK_FDS[$1]"
 }
 
-# have WHAT: a command, or a header if it ends in .h.
+# have WHAT: a command, a header if it ends in .h, or a library of clang if in .a.
 have() {
-	if [[ $1 != *.h ]]; then
+	if [[ $1 == *.a ]]; then
+		[[ -e $(clang -print-file-name="$1") ]]
+	elif [[ $1 != *.h ]]; then
 		command -v "$1" >/dev/null
 	elif [[ $1 == /* ]]; then
 		[[ -e $1 ]]

@@ -8,9 +8,11 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+/* @fatal: Abort at the first failed check, so that a fuzzer sees it. */
 struct test_options {
 	u64 ops;
 	u64 seed;
+	bool fatal;
 };
 
 extern struct test_options test_options;

@@ -73,6 +73,8 @@ static const struct test_case cases[] = {
 	{ "each bit of a record flipped", test_flip_record },
 	{ "each bit of a chain of blocks flipped", test_flip_chain },
 	{ "several bits of an entry flipped", test_flip_bits_of_entries },
+	{ "nasty records", test_nasty_records },
+	{ "corpus of the fuzzer", test_corpus },
 	{ "random damage", test_random_damage },
 	{ "random operations", test_random_operations },
 };
@@ -80,13 +82,15 @@ static const struct test_case cases[] = {
 static void usage(const char *program)
 {
 	printf("Usage: %s [--ops=N] [--seed=N] [--only=TEXT] [--stop]\n"
+	       "       %s --input=FILE\n"
 	       "\n"
 	       "  --ops=N      Number of random operations (%llu), and of\n"
 	       "               damaged records times a thousand\n"
 	       "  --seed=N     Where the random numbers start (the time)\n"
 	       "  --only=TEXT  Run the tests with TEXT in their name\n"
-	       "  --stop       Stop after the first test that fails\n",
-	       program, (unsigned long long)test_options.ops);
+	       "  --stop       Stop after the first test that fails\n"
+	       "  --input=FILE Run a record that the fuzzer has written\n",
+	       program, program, (unsigned long long)test_options.ops);
 }
 
 static u64 parse_number(const char *text)
@@ -106,6 +110,7 @@ static u64 parse_number(const char *text)
 /* Options of the run, besides test_options. */
 struct selection {
 	const char *only;
+	const char *input;
 	bool stop;
 };
 
@@ -116,6 +121,7 @@ static struct selection parse_options(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "only", required_argument, NULL, 'n' },
 		{ "stop", no_argument, NULL, 't' },
+		{ "input", required_argument, NULL, 'i' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
@@ -136,6 +142,9 @@ static struct selection parse_options(int argc, char **argv)
 			break;
 		case 't':
 			selection.stop = true;
+			break;
+		case 'i':
+			selection.input = optarg;
 			break;
 		default:
 			usage(argv[0]);
@@ -166,10 +175,24 @@ static unsigned int count_cases(const char *only)
 	return nr;
 }
 
+static int run_input(const char *path)
+{
+	int err;
+
+	rcu_register_thread();
+	radix_tree_init();
+	err = corpus_run_file(path);
+	rcu_unregister_thread();
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct selection selection = parse_options(argc, argv);
 	unsigned int plan = count_cases(selection.only);
+
+	if (selection.input)
+		return run_input(selection.input);
 
 	ksft_print_header();
 	if (!plan)

@@ -73,6 +73,11 @@ void test_flip_bits_of_entries(void);
 /* fuzz_test.c */
 void test_random_damage(void);
 
+/* corpus_test.c */
+void test_nasty_records(void);
+void test_corpus(void);
+int corpus_run_file(const char *path);
+
 /* random_test.c */
 void test_random_operations(void);
 

@@ -53,6 +53,8 @@ struct image_folio {
 
 struct kho_shim_image {
 	unsigned long nr;
+	unsigned long cursor;
+	unsigned long unused;
 	struct image_folio folios[];
 };
 
@@ -359,6 +361,8 @@ struct kho_shim_image *kho_shim_save(void)
 
 	image = alloc_or_die(struct_size(image, folios, nr_used()));
 	image->nr = 0;
+	image->cursor = cursor;
+	image->unused = unused;
 	while ((folio = folio_next(folio))) {
 		copy = &image->folios[image->nr++];
 		copy->folio = folio;
@@ -420,6 +424,8 @@ void kho_shim_rewind(const struct kho_shim_image *image)
 	}
 	if (image->nr != nr_used())
 		log_shim_die("kho: rewind: there are pages which are new");
+	cursor = image->cursor;
+	unused = image->unused;
 }
 
 void kho_shim_full_blocks(bool full)
@@ -430,6 +436,28 @@ void kho_shim_full_blocks(bool full)
 void *__wrap_kho_block_set_it_reserve_entry(struct kho_block_set_it *it)
 {
 	return blocks_are_full ? NULL : __real_kho_block_set_it_reserve_entry(it);
+}
+
+void kho_shim_set_state(u64 phys, enum kho_shim_state state)
+{
+	folio_set_state(folio_starting_at(phys), state);
+}
+
+/* The fuzzer calls this twice for each record. */
+u64 __attribute__((no_sanitize("address"))) kho_shim_checksum(void)
+{
+	struct folio *folio = NULL;
+	u64 sum = 0;
+
+	while ((folio = folio_next(folio))) {
+		const u64 *words = folio_start(folio);
+		size_t nr = folio_bytes(folio) / sizeof(*words);
+
+		sum = (sum ^ folio->state) * 0x9e3779b97f4a7c15;
+		for (size_t i = 0; i < nr; i++)
+			sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15;
+	}
+	return sum;
 }
 
 void kho_shim_hide(u64 phys)

@@ -59,6 +59,12 @@ bool kho_shim_same_folios(const struct kho_shim_image *image);
 /* Restore an image. No folio may be in use that the image does not have. */
 void kho_shim_rewind(const struct kho_shim_image *image);
 
+/* Change the state of the folio at @phys. */
+void kho_shim_set_state(u64 phys, enum kho_shim_state state);
+
+/* Returns a checksum of the contents and the states of all folios. */
+u64 kho_shim_checksum(void);
+
 /* Make each access to the folio at @phys an error, or allow accesses again. */
 void kho_shim_hide(u64 phys);
 void kho_shim_show(u64 phys);

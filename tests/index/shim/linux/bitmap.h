@@ -30,8 +30,9 @@ static inline unsigned long bitmap_weight_and(const unsigned long *src1,
 {
 	unsigned long weight = 0;
 
-	for (unsigned int bit = 0; bit < nbits; bit++)
-		weight += test_bit(bit, src1) && test_bit(bit, src2);
+	/* All bitmaps here end with a word. */
+	for (unsigned int i = 0; i < BITS_TO_LONGS(nbits); i++)
+		weight += hweight_long(src1[i] & src2[i]);
 	return weight;
 }
 
