@@ -41,6 +41,7 @@ extern const enum model_fn api_functions[NR_FUNCTIONS];
  * @nr_pages:   Number of allocations of pages so far.
  * @fh:         The registered file handler, or NULL.
  * @guard:      State that the test must not change.
+ * @reassign:   The flag by which the host driver asks for new bus numbers, or 0.
  */
 struct api_test {
 	struct model model;
@@ -57,6 +58,7 @@ struct api_test {
 	unsigned int nr_pages;
 	struct liveupdate_file_handler *fh;
 	struct test_guard guard;
+	int reassign;
 };
 
 void api_start_log(struct kunit *test);

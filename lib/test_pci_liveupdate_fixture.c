@@ -403,6 +403,9 @@ int api_test_init(struct kunit *test)
 		return -ENOMEM;
 
 	test->priv = t;
+	/* The model has numbers of firmware, unlike a machine with a device tree */
+	t->reassign = pci_has_flag(PCI_REASSIGN_ALL_BUS);
+	pci_clear_flags(PCI_REASSIGN_ALL_BUS);
 	model_init(&t->model, DOMAIN);
 	luo_file_set_init(&t->files);
 	test_record_init(test, &t->rec);
@@ -439,5 +442,6 @@ void api_test_exit(struct kunit *test)
 	if (t->has_rec)
 		test_record_reclaim(&t->rec);
 	xa_destroy(&t->rec.pages);
+	pci_add_flags(t->reassign);
 	test_guard_end(test, &t->guard);
 }
