@@ -243,6 +243,12 @@ enable_dma() {
 	done
 }
 
+# decode_memory ADDRESS: set Memory Space Enable. Firmware may not have done it, and the
+# file "enable" refuses a function with a driver.
+decode_memory() {
+	config_write "$1" 4 "$(printf %02x $(($(config_read "$1" 4) | 2)))"
+}
+
 # can_do_dma ADDRESS: Bus Master Enable is set.
 can_do_dma() {
 	[ $(($(config_read "$1" 4) & 4)) != 0 ]
@@ -306,7 +312,7 @@ edu_pattern() {
 EDU_BUFFER=$((0x40000))
 
 edu_write() {
-	echo 1 >"$PCI/devices/$1/enable"
+	decode_memory "$1"
 	devmem "$(register "$1" 4)" 32 "$(edu_pattern "$1")"
 	devmem "$(register "$1" 128)" 32 "$(edu_pattern "$1")"
 }
