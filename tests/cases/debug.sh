@@ -10,8 +10,8 @@ debug_tests() {
 	run vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
 	run vfio-module module_test 7.3-debug 7.3-debug
 	run vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
-	run fault-sweep fault_test 7.3-debug 7.3-debug
-	run race-debug race_test 7.3-debug 7.3-debug
+	run_similar fault-sweep fault_test 7.3-debug+faults 7.3-debug+faults
+	run_similar race-debug race_test 7.3-debug 7.3-debug
 	run_similar race-kcsan kcsan_test 7.3-kcsan 7.3-kcsan
 	run_similar debug-kunit-vfs kunit 7.3-debug 'pci_liveupdate_sriov*'
 	run_similar debug-kunit-all kunit 7.3-debug
