@@ -178,7 +178,7 @@ unlock() {
 	unset "LOCK_FDS[$1]"
 }
 
-# have WHAT: a command, a header if it ends in .h, or a library of clang if in .a.
+# have NAME: check for a command, a header if it ends in .h, or a library of clang if in .a.
 have() {
 	if [[ $1 == *.a ]]; then
 		[[ -e $(clang -print-file-name="$1") ]]

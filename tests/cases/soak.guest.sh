@@ -153,7 +153,7 @@ is_calm() {
 	[ "$ROUND" -le 3 ] || [ "$ROUND" -ge "$ROUNDS" ]
 }
 
-# did WHAT [COUNT]: for the statistics of the host.
+# did EVENT [COUNT]: count it for the statistics of the host.
 did() {
 	say "data did $1 ${2:-1}"
 }
