@@ -80,7 +80,7 @@ traced() {
 	local line="$4 intel_iommu=off ${FIRST_LINE[$RECIPE]} event=$EVENT next=${NEXT_LINE[$RECIPE]}"
 	local -a devices
 
-	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next") || return
+	initrd=$(build_guest "$next") || return
 	mapfile -t devices < <(touch_hierarchy)
 	mkdir -p "$dir"
 	rm -f -- "$dir/trace"

@@ -19,9 +19,31 @@ BOOT_SECONDS_DEBUG=600
 DEBUG_MEMORY=2G
 DEBUG_LINE='kho_scratch=64M,640M,64M kho_bootmem=64M,640M,64M no5lvl'
 
+# once COMMAND [ARGUMENT...]: print the path that COMMAND prints. To see that a kernel or
+# an initrd is up to date takes seconds, so a suite of tests asks for each once.
+once() {
+	local answer
+
+	if [[ ! ${SUITE_ANSWERS:-} ]]; then
+		"$@"
+		return
+	fi
+	answer=$SUITE_ANSWERS/$(printf '%s\0' "$ARCH" "$@" | sha256sum | cut -c 1-12)
+	if [[ ! -f $answer ]]; then
+		"$@" >"$answer.$BASHPID" || return
+		mv -- "$answer.$BASHPID" "$answer"
+	fi
+	cat -- "$answer"
+}
+
 # build_kernel VERSION-CONFIG: print the path of the image, such as of 7.3-base.
 build_kernel() {
-	"$ROOT/scripts/build-kernel.sh" "${1%-*}" "${1#*-}"
+	once "$ROOT/scripts/build-kernel.sh" "${1%-*}" "${1#*-}"
+}
+
+# build_guest NEXT-KERNEL [FILE...]: print the path of the initrd.
+build_guest() {
+	once env GUEST_PROGRAMS="${GUEST_PROGRAMS:-}" "$ROOT/tests/vm/build-guest.sh" "$@"
 }
 
 # boot_kernels DIR FROM TO FUNCTIONS SCENARIO [OPTION...] [WORD...]: run a scenario of
@@ -64,7 +86,7 @@ boot_kernels() {
 
 	kernel=$(build_kernel "$from") || return
 	next=$(build_kernel "$to") || return
-	initrd=$("$ROOT/tests/vm/build-guest.sh" "${packed-$next}" "${files[@]}") || return
+	initrd=$(build_guest "${packed-$next}" "${files[@]}") || return
 	VM_SILENT=$silent vm_boot "$dir" "$kernel" "$next" "$initrd" "$seconds" "$line" "${qemu[@]}"
 }
 

@@ -38,6 +38,10 @@ start_suite() {
 	[[ $2 == '*' ]] || SUITE[similar]=1
 	mkdir -p "$folder"
 	: >"${SUITE[ktap]}"
+	# Of once(), see live-update.sh.
+	export SUITE_ANSWERS=$folder/answers
+	rm -rf -- "$SUITE_ANSWERS"
+	mkdir -- "$SUITE_ANSWERS"
 	report_line "KTAP version 1"
 	trap end_background EXIT
 }
