@@ -26,8 +26,7 @@ usage() {
 	Prints the path of the kernel image. CONFIG is one of:
 	  base     the kernel of the tests: tinyconfig, base.config, \$ARCH.config,
 	           pci-liveupdate.config and pci-liveupdate-\$ARCH.config
-	  NAME     the same and tests/configs/NAME.config (debug, off, ...); NAME+NAME
-	           takes both
+	  NAME     the same and tests/configs/NAME.config (debug, off, ...)
 	  stock    the stock kernel with tinyconfig, base.config and \$ARCH.config only
 	TREE is a kernel tree to build instead of the one make-tree.sh makes.
 
@@ -46,11 +45,7 @@ set_fragments() {
 		file=pci-liveupdate-$ARCH.config
 		[[ ! -f $CONFIGS/$file ]] || fragments+=("$file")
 	fi
-	if [[ $config != stock && $config != base ]]; then
-		for file in ${config//+/ }; do
-			fragments+=("$file.config")
-		done
-	fi
+	[[ $config == stock || $config == base ]] || fragments+=("$config.config")
 	for file in "${fragments[@]}"; do
 		[[ -f $CONFIGS/$file ]] ||
 			die "there is no configuration '$config': tests/configs/$file is missing"

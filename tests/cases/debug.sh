@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# KUnit and live updates with lockdep, KASAN and kmemleak. The kernel of these tests is
-# the last that is built.
+# KUnit and live updates with lockdep, KASAN, UBSAN and kmemleak. The kernel of these tests
+# is the last that is built.
 
 debug_tests() {
 	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*'
@@ -10,7 +10,7 @@ debug_tests() {
 	run vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
 	run vfio-module module_test 7.3-debug 7.3-debug
 	run vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
-	run_similar fault-sweep fault_test 7.3-debug+faults 7.3-debug+faults
+	run_similar fault-sweep fault_test 7.3-debug 7.3-debug
 	run_similar race-debug race_test 7.3-debug 7.3-debug
 	run_similar race-kcsan kcsan_test 7.3-kcsan 7.3-kcsan
 	run_similar debug-kunit-vfs kunit 7.3-debug 'pci_liveupdate_sriov*'
