@@ -21,6 +21,8 @@ QEMU		?=
 TESTS		?= *
 # make test: 1 runs those as well that are much like another one.
 ALL		?=
+# make test: 1 runs live updates of 7.2-base and 7.3-base with 7.3-debug.
+DEBUG		?=
 # make kunit: a pattern of suites.
 SUITES		?= pci_liveupdate*
 # make touch: a fault of the next kernel (none, renumber, move), and 1 to rely on the guard.
@@ -55,7 +57,7 @@ O		?= export
 # 1 shows everything.
 V		?= 0
 
-export ARCH GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES VFS FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL ROUNDS SEED V EVERY COUNT KERNEL ORDER PLOTS
+export ARCH GIT BASE INDEPENDENT GUARD_ONLY RECIPE DEVICES VFS FROM TO SUITES KERNEL_SRC KERNEL_SRC_OLD QEMU TESTS ALL DEBUG ROUNDS SEED V EVERY COUNT KERNEL ORDER PLOTS
 
 CACHE := $(or $(PCI_LIVEUPDATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pci-liveupdate)
 
@@ -65,6 +67,7 @@ help:
 	@echo
 	@echo '  run        boot $(FROM), preserve $(DEVICES) PCI devices, kexec into $(TO), check them'
 	@echo '  test       the test suite'
+	@echo '  test-debug live updates of the suite with lockdep, KASAN, UBSAN and kmemleak'
 	@echo '  check      tests without a kernel: the index in user space, the tool, lint'
 	@echo '  touch      trace writes to configuration space during a live update, stock and ours'
 	@echo '  soak       $(or $(ROUNDS),100) live updates in a row in one machine, $(FROM) to $(TO) and back'
@@ -74,7 +77,7 @@ help:
 	@echo '  bench      compare the index with other designs: tables and plots'
 	@echo '  kunit      the KUnit suites, with kunit.py'
 	@echo '  mutants    break the source in one place after another: a test must fail'
-	@echo '  test-all   check, kunit, every test, mutants, export, check-build, check-series'
+	@echo '  test-all   check, kunit, every test, test-debug, mutants, export, check-build, check-series'
 	@echo '  check-build   compiler warnings and sparse, in both kernels'
 	@echo '  check-series  build a kernel at each commit of the series'
 	@echo '  shell      a shell in the guest that the tests boot'
@@ -96,6 +99,10 @@ run:
 .PHONY: test
 test:
 	@tests/test.sh
+
+.PHONY: test-debug
+test-debug:
+	@DEBUG=1 ALL=0 tests/test.sh '@(update|vfs|vfio|errors|access|refused|damage|soak)*'
 
 .PHONY: touch
 touch:
@@ -151,7 +158,7 @@ check-series:
 
 .PHONY: test-all
 test-all: ALL := 1
-test-all: check check-build kunit test mutants export check-series
+test-all: check check-build kunit test test-debug mutants export check-series
 
 .PHONY: export
 export:

@@ -31,8 +31,9 @@ usage() {
 	Usage: ${0##*/} [PATTERN]
 
 	Runs the tests, or those whose name matches the shell pattern PATTERN. With
-	ALL=1 or a pattern, tests that are much like another one run too. With ROUNDS=N
-	each test runs N times.
+	ALL=1, or a pattern and no ALL=0, tests that are much like another one run too.
+	With ROUNDS=N each test runs N times. DEBUG=1 runs the tests of the base kernels
+	with 7.3-debug, which looks for bugs.
 	END
 }
 
@@ -73,7 +74,7 @@ main() {
 	[[ $ROUNDS =~ ^[1-9][0-9]*$ ]] || die "ROUNDS=$ROUNDS is not a number of 1 or more"
 	need_qemu
 	need_tools python3:python3
-	start_suite test "$pattern" "${ALL:-0}"
+	start_suite test "$pattern" "${ALL:-}"
 	if [[ $pattern == '*' ]]; then
 		in_background build_ahead
 		builder=$!

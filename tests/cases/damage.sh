@@ -10,7 +10,7 @@ damage_tests() {
 	run damage-entries damaged_entries_test 7.2-base 7.3-base entries
 	run damage-cycle damaged_record_test 7.2-base 7.3-base cycle
 	run damage-vfs damaged_entries_test 7.2-base 7.3-base vfs --qemu=three_pfs
-	[[ ${SUITE[pattern]} != '*' ]] || return 0
+	[[ ${SUITE[pattern]} != '*' && ${SUITE[similar]} == 1 ]] || return 0
 	for name in $(damages RECORD); do
 		[[ $name == cycle ]] || run "damage-$name" damaged_record_test 7.2-base 7.3-base "$name"
 	done

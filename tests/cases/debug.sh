@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # KUnit and live updates with lockdep, KASAN, UBSAN and kmemleak. The kernel of these tests
-# is the last that is built.
+# is the last that is built. DEBUG=1 runs other tests with it.
 
 debug_tests() {
 	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*'
@@ -19,11 +19,8 @@ debug_tests() {
 
 # fault_test DIR FROM TO: page_owner counts the pages that KHO preserves.
 fault_test() {
-	local -a files
-
-	mapfile -t files < <(module_files "$3")
-	live_update "$1" "$2" "$3" 16 faults --qemu=fault_devices "${files[@]}" \
-		page_owner=on vfio.enable_unsafe_noiommu_mode=1 pci_liveupdate_hosts=1,2
+	live_update "$1" "$2" "$3" 16 faults --qemu=fault_devices page_owner=on \
+		vfio.enable_unsafe_noiommu_mode=1 pci_liveupdate_hosts=1,2
 }
 
 fault_devices() {
@@ -47,12 +44,9 @@ race_devices() {
 	printf '%s\n' -smp 4
 }
 
-# race_test DIR FROM TO: vfio-pci is a module of these kernels.
+# race_test DIR FROM TO
 race_test() {
-	local -a files
-
-	mapfile -t files < <(module_files "$3")
-	race "$@" "${files[@]}" || return
+	race "$@" || return
 	console_is_clean "$1/console"
 }
 
@@ -60,7 +54,7 @@ race_test() {
 kcsan_test() {
 	local image
 
-	race "$@" --seconds="$BOOT_SECONDS_DEBUG" || return
+	race "$@" || return
 	image=$(build_kernel "$3") || return
 	"$ROOT/tests/cases/kcsan.py" "$1/console" "${image%/arch/*}" "$1/rest" || return
 	console_is_clean "$1/rest"

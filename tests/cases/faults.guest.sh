@@ -84,7 +84,6 @@ check_devices() {
 }
 
 first() {
-	modprobe vfio-pci
 	bind_to pci-pf-stub $(pfs)
 	check "VFs are enabled" enable_vfs $(pfs)
 	name_drivers
@@ -97,7 +96,6 @@ first() {
 }
 
 second() {
-	modprobe vfio-pci
 	bind_to pci-pf-stub $(pfs)
 	name_drivers
 	check_devices "before it begins"

@@ -22,8 +22,8 @@ kunit() {
 
 	tree=$("$ROOT/scripts/make-tree.sh" "${kernel%-*}") || return
 	image=$(build_kernel "$kernel") || return
-	if [[ $kernel == *debug* ]]; then
-		seconds=$BOOT_SECONDS_DEBUG
+	if is_slow "$image"; then
+		seconds=$((DEBUG_FACTOR * KUNIT_SECONDS))
 		qemu=(-m "$DEBUG_MEMORY")
 		line+=" $DEBUG_LINE"
 	fi

@@ -28,7 +28,6 @@ race_all() {
 
 # bind_both: to the two drivers.
 bind_both() {
-	[ ! -d /lib/modules ] || modprobe vfio-pci
 	bind_to $STUB $(pfs)
 	[ "$(parameter kernel first)" = second ] ||
 		check "VFs are enabled" enable_vfs $(pfs)

@@ -34,23 +34,7 @@ siblings_test() {
 
 # module_test DIR FROM TO: vfio-pci is a module of these kernels.
 module_test() {
-	local -a files
-
-	mapfile -t files < <(module_files "$3")
-	vfio_test "$@" "${files[@]}" module=yes
-}
-
-# module_files KERNEL: options of boot_kernels() for the modules of a kernel.
-module_files() {
-	local module release build
-
-	build=$(build_kernel "$1") || return
-	build=${build%/arch/*}
-	release=$(<"$build/include/config/kernel.release")
-	printf '%s\n' "--file=$(command -v busybox):/sbin/modprobe:755"
-	find "$build" -name '*.ko' | while read -r module; do
-		printf '%s\n' "--file=$module:/lib/modules/$release/${module##*/}:644"
-	done
+	vfio_test "$@" module=yes
 }
 
 vfio_iommu() {

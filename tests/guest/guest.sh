@@ -26,7 +26,15 @@ start() {
 	side=/dev/$(parameter side)
 	stty -F "$side" raw -echo 2>/dev/null
 	exec 3>"$side"
-	[ ! -d /lib/modules ] || depmod
+	load_modules
+}
+
+# load_modules: most scenarios want vfio-pci from the start, as a kernel without modules
+# has it.
+load_modules() {
+	[ -d "/lib/modules/$(uname -r)" ] || return 0
+	depmod
+	[ "$(parameter module no)" = yes ] || modprobe vfio-pci
 }
 
 say() {

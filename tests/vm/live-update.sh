@@ -5,9 +5,13 @@
 # prints the reason and returns non-zero if the test failed. To be sourced after
 # tests/vm/vm.sh and tests/vm/devices.sh.
 
-# The time that a machine has. A debug kernel is slow, and TCG is slow on a busy host.
+# The time that a machine has. TCG is slow on a busy host.
 BOOT_SECONDS=180
-BOOT_SECONDS_DEBUG=600
+# A debug kernel takes so many times longer.
+DEBUG_FACTOR=4
+
+# 1 runs tests of the base kernels with the one that looks for bugs.
+DEBUG=${DEBUG:-}
 
 # KASAN takes an eighth of the memory at boot. The next kernel has to find that much
 # in the scratch areas of KHO, whose default size takes for granted that there is
@@ -38,7 +42,27 @@ once() {
 
 # build_kernel VERSION-CONFIG: print the path of the image, such as of 7.3-base.
 build_kernel() {
-	once "$ROOT/scripts/build-kernel.sh" "${1%-*}" "${1#*-}"
+	local name=$1
+
+	[[ $DEBUG != 1 || $name != *-base ]] || name=7.3-debug
+	once "$ROOT/scripts/build-kernel.sh" "${name%%-*}" "${name#*-}"
+}
+
+# is_slow IMAGE: of a kernel that looks for bugs.
+is_slow() {
+	local build=${1%/arch/*}
+
+	[[ ${build##*/} == *-debug* || ${build##*/} == *-kcsan* ]]
+}
+
+# module_files IMAGE...: options of boot_kernels() for the modules of the kernels.
+module_files() {
+	local build release
+
+	printf '%s\n' "${@%/arch/*}" | sort -u | while read -r build; do
+		release=$(<"$build/include/config/kernel.release")
+		find "$build" -name '*.ko' -printf "--file=%p:/lib/modules/$release/%f:644\n"
+	done
 }
 
 # build_guest NEXT-KERNEL [FILE...]: print the path of the initrd.
@@ -59,16 +83,14 @@ build_guest() {
 boot_kernels() {
 	local dir=$1 from=$2 to=$3 functions=$4 line="liveupdate=on scenario=$5 functions=$4"
 	local kernel next packed initrd option nvme_driver='' seconds=$BOOT_SECONDS silent=''
-	local -a files=() qemu
+	local -a files=() modules qemu
 	shift 5
 
+	kernel=$(build_kernel "$from") || return
+	next=$(build_kernel "$to") || return
 	mapfile -t qemu < <(vm_hierarchy "$functions")
-	if [[ $from$to == *debug* ]]; then
-		seconds=$BOOT_SECONDS_DEBUG
-		qemu+=(-m "$DEBUG_MEMORY")
-		line+=" $DEBUG_LINE"
-	fi
-	for option; do
+	mapfile -t modules < <(module_files "$kernel" "$next")
+	for option in "$@" "${modules[@]}"; do
 		case $option in
 		--nvme-driver) nvme_driver=1 ;;
 		--no-next) packed='' ;;
@@ -81,11 +103,17 @@ boot_kernels() {
 		esac
 	done
 
+	if is_slow "$kernel" || is_slow "$next"; then
+		seconds=$((DEBUG_FACTOR * seconds))
+		[[ ! $silent ]] || silent=$((DEBUG_FACTOR * silent))
+		qemu+=(-m "$DEBUG_MEMORY")
+		line+=" $DEBUG_LINE"
+	fi
+
 	# Most scenarios take nvme controllers for themselves.
 	[[ $nvme_driver ]] || line+=' initcall_blacklist=nvme_init'
 
-	kernel=$(build_kernel "$from") || return
-	next=$(build_kernel "$to") || return
+	[[ ! ${modules[*]} ]] || files+=("$(command -v busybox):/sbin/modprobe:755")
 	initrd=$(build_guest "${packed-$next}" "${files[@]}") || return
 	VM_SILENT=$silent vm_boot "$dir" "$kernel" "$next" "$initrd" "$seconds" "$line" "${qemu[@]}"
 }

@@ -22,8 +22,8 @@ declare -A TESTS_UNDER_WAY=() IN_BACKGROUND=()
 
 # start_suite NAME PATTERN [ALL]: take a folder below the cache for logs and results,
 # NAME, or NAME-2 and so on while other runs of the suite have those. A run has its
-# folder until it and all processes that it started have ended. A pattern or ALL=1
-# also selects the tests that are much like another one.
+# folder until it and all processes that it started have ended. ALL=1 also selects
+# the tests that are much like another one, as a pattern does without ALL=0.
 start_suite() {
 	local -i number=1
 	local taken folder=$CACHE/$1
@@ -35,7 +35,7 @@ start_suite() {
 	done
 	((number == 1)) || info "another run of this suite is under way: this one writes to $folder"
 	SUITE=([folder]=$folder [ktap]=$folder/results.ktap [pattern]=$2 [similar]=${3:-0})
-	[[ $2 == '*' ]] || SUITE[similar]=1
+	[[ $2 == '*' || ${3:-} ]] || SUITE[similar]=1
 	mkdir -p "$folder"
 	: >"${SUITE[ktap]}"
 	# Of once(), see live-update.sh.
