@@ -68,6 +68,7 @@ static const struct test_case cases[] = {
 	{ "restore does not read leaves of PFs", test_restore_reads_no_pf },
 	{ "routing IDs of VFs", test_routing_ids },
 	{ "each value of the state of a PF", test_sriov_fields },
+	{ "the state of a PF is replaced", test_replace_state },
 	{ "each value of the flags of an entry", test_entry_flags },
 	{ "VFs of a PF", test_count_vfs },
 	{ "each bit of a record flipped", test_flip_record },

@@ -213,6 +213,54 @@ void test_pf_exists(void)
 	world_destroy(&world);
 }
 
+static void add_pf(struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	struct pci_function_ser entry = model_entry_of(key, 1, MODEL_PF);
+	struct pci_sriov_ser sriov = model_sriov(key, 1);
+
+	CHECK_EQ(pci_liveupdate_index_add_pf(index, key, &entry, &sriov), 0);
+}
+
+static void check_state(struct pci_liveupdate_index *index, pci_ser_key_t key,
+			const struct pci_sriov_ser *expected)
+{
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	ASSERT(pci_liveupdate_index_find(index, key, &slot));
+	sriov = pci_liveupdate_index_sriov(index, &slot, &damage);
+	ASSERT(!IS_ERR(sriov));
+	CHECK(!memcmp(sriov, expected, sizeof(*expected)));
+}
+
+/* The next kernel gets the new state, and its checksum. Other PFs keep theirs. */
+void test_replace_state(void)
+{
+	struct pci_sriov_ser state = model_sriov(PF, 2);
+	struct pci_sriov_ser other = model_sriov(PF + 8, 1);
+	struct pci_sriov_ser without_checksum = state;
+	struct world world = world_create();
+	struct pci_liveupdate_slot slot;
+	struct pci_liveupdate_damage damage;
+	u64 root_pa;
+
+	add_pf(world.index, PF);
+	add_pf(world.index, PF + 8);
+	without_checksum.checksum = ~state.checksum;
+	ASSERT(pci_liveupdate_index_find(world.index, PF, &slot));
+	pci_liveupdate_index_set_sriov(&slot, &without_checksum);
+	check_state(world.index, PF, &state);
+	check_state(world.index, PF + 8, &other);
+
+	root_pa = world_kexec(&world);
+	world.index = pci_liveupdate_index_restore(root_pa, &damage);
+	ASSERT(!IS_ERR(world.index));
+	check_state(world.index, PF, &state);
+	check_state(world.index, PF + 8, &other);
+	world_destroy(&world);
+}
+
 /* Restoring must not read the leaves of PFs either, and frees them. */
 void test_restore_reads_no_pf(void)
 {

@@ -62,6 +62,7 @@ void test_pf_exists(void);
 void test_restore_reads_no_pf(void);
 void test_routing_ids(void);
 void test_sriov_fields(void);
+void test_replace_state(void);
 void test_entry_flags(void);
 void test_count_vfs(void);
 
