@@ -20,6 +20,8 @@ INDEX_ARGS=(--ops=40000 --seed=1 --stop)
 # A run of the harness takes less than 10 seconds of processor time, and more of
 # real time on a busy machine.
 INDEX_SECONDS=60
+# The guest waits most of the time: sriov_disable() sleeps for a second.
+KUNIT_LANES=4
 # A suite of KUnit may take that long, and a kernel to boot.
 KUNIT_SECONDS=240
 
@@ -34,14 +36,14 @@ usage() {
 	END
 }
 
-# lanes FUNCTION: run FUNCTION for each half of the list, side by side. It gets the
-# number of its half.
+# lanes N FUNCTION: run FUNCTION for each of N parts of the list, side by side. It gets
+# the number of its part.
 lanes() {
 	local lane
 
-	for lane in 0 1; do
-		awk -v lane="$lane" 'NR % 2 == lane' "$dir/list" >"$dir/list.$lane"
-		"$1" "$lane" &
+	for ((lane = 0; lane < $1; lane++)); do
+		awk -v lane="$lane" -v lanes="$1" 'NR % lanes == lane' "$dir/list" >"$dir/list.$lane"
+		"$2" "$lane" &
 	done
 	wait
 }
@@ -103,7 +105,7 @@ try_index() {
 	start "${EVERY:-$INDEX_EVERY}" index
 	step "mutants of the index" build_index
 	run_index 0 || die "the harness fails without a mutant, see $dir/log.0"
-	lanes lane_index
+	lanes 2 lane_index
 	report
 }
 
@@ -177,7 +179,7 @@ lane_kunit() {
 		kill_stuck "$machine" &
 		watch=$!
 		vm_boot "$machine" "$dir/build/arch/x86/boot/bzImage" "" "$dir/initrd.gz" 86400 \
-			"$line lane=$lane after=$after" \
+			"$line lane=$lane lanes=$KUNIT_LANES after=$after" \
 			-pidfile "$machine/pid" >>"$machine/log" 2>&1 || true
 		kill "$watch" 2>/dev/null || true
 		take_verdicts "$machine/side"
@@ -211,7 +213,7 @@ run_kernels() {
 
 	"$ROOT/scripts/build-initrd.sh" "$dir/initrd.gz" "$HERE/init:/init:755" \
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644" "$dir/list:/mutants:644"
-	lanes lane_kunit
+	lanes "$KUNIT_LANES" lane_kunit
 	! grep -h $'^0\tcaught' "$dir"/verdicts.* || die "KUnit fails without a mutant"
 }
 
