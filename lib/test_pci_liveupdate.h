@@ -64,7 +64,7 @@ void test_record_sample_pf(struct kunit *test, struct test_record *rec);
  */
 
 #define MODEL_VENDOR		0xbdf0
-#define MODEL_IRQ		5
+#define MODEL_OLD_IRQ		5	/* of the previous kernel */
 #define MODEL_DEVICE(fn)	(0x1000 + (fn))
 
 enum model_fn {
@@ -139,6 +139,7 @@ struct model_state {
  * @dynamic:  The kernel chose the segment number.
  * @no_services: Firmware owns the port services.
  * @window:   A memory window of the host bridge, if its flags are set.
+ * @irq:      The interrupt of all functions, while there is a host bridge.
  * @host:     The host bridge, or NULL.
  * @released: The last host bridge was released.
  * @fns:      The functions, which outlive the host bridge as hardware does.
@@ -154,6 +155,7 @@ struct model {
 	bool dynamic;
 	bool no_services;
 	struct resource window;
+	unsigned int irq;
 	struct pci_host_bridge *host;
 	struct completion released;
 	struct model_state fns[NR_MODEL_FNS];

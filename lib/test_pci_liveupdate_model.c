@@ -4,6 +4,7 @@
  */
 
 #include <linux/bitfield.h>
+#include <linux/irq.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/numa.h>
@@ -635,7 +636,25 @@ static void model_release(struct pci_host_bridge *host)
 
 static int model_map_irq(const struct pci_dev *dev, u8 slot, u8 pin)
 {
-	return MODEL_IRQ;
+	struct model *model = dev->bus->sysdata;
+
+	return model->irq;
+}
+
+/*
+ * Port services request the interrupt. A fixed number may belong to another device,
+ * or be one that drivers cannot request.
+ */
+static int model_alloc_irq(struct model *model)
+{
+	int irq = irq_alloc_desc_from(MODEL_OLD_IRQ + 1, NUMA_NO_NODE);
+
+	if (irq < 0)
+		return irq;
+
+	irq_set_chip_and_handler(irq, &dummy_irq_chip, handle_simple_irq);
+	model->irq = irq;
+	return 0;
 }
 
 /* Freeing the host bridge frees its segment number. */
@@ -654,9 +673,15 @@ int model_scan(struct model *model)
 	struct pci_host_bridge *host;
 	int err;
 
+	err = model_alloc_irq(model);
+	if (err)
+		return err;
+
 	host = pci_alloc_host_bridge(0);
-	if (!host)
+	if (!host) {
+		irq_free_desc(model->irq);
 		return -ENOMEM;
+	}
 
 	init_completion(&model->released);
 	host->sysdata = model;
@@ -689,6 +714,7 @@ int model_scan(struct model *model)
 
 err_free_host:
 	pci_free_host_bridge(host);
+	irq_free_desc(model->irq);
 	return err;
 }
 
@@ -712,8 +738,11 @@ static void claim_vf_bars(struct pci_dev *pf)
 	if (!pf->is_physfn)
 		return;
 
-	if (!port->resource[PCI_BRIDGE_MEM_WINDOW].parent)
+	/* Only some architectures read the windows of bridges during the scan. */
+	if (!port->resource[PCI_BRIDGE_MEM_WINDOW].parent) {
+		pci_read_bridge_bases(port->subordinate);
 		pci_claim_resource(port, PCI_BRIDGE_MEM_WINDOW);
+	}
 	for (int i = 0; i < PCI_SRIOV_NUM_BARS; i++) {
 		int resno = pci_resource_num_from_vf_bar(i);
 
@@ -751,6 +780,7 @@ void model_remove_host(struct model *model)
 	pci_remove_root_bus(host->bus);
 	pci_unlock_rescan_remove();
 	pci_free_host_bridge(host);
+	irq_free_desc(model->irq);
 }
 
 /* Get the device of a function. The caller puts it. */

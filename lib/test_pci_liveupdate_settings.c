@@ -43,7 +43,7 @@ static const struct setting common_settings[] = {
 	  PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
 	  PCI_COMMAND_INTX_DISABLE },
 	/* Another interrupt than model_map_irq() returns. */
-	{ PCI_INTERRUPT_LINE, 2, 0x00ff, 0x0100 | (MODEL_IRQ + 1) },
+	{ PCI_INTERRUPT_LINE, 2, 0x00ff, 0x0100 | MODEL_OLD_IRQ },
 	/* PME# is enabled, in D0. */
 	{ PM_CAP + PCI_PM_CTRL, 2, 0x0103, PCI_PM_CTRL_PME_ENABLE },
 };
