@@ -172,7 +172,10 @@ static const struct fn_desc fn_descs[NR_MODEL_FNS] = {
 		.pcie_type = CONVENTIONAL,
 		.bars = { { BAR_MEM32, 15 } },
 	},
-	/* VFs of both PFs interleave. Bus numbers are left for more of them. */
+	/*
+	 * VFs of both PFs interleave. Bus numbers are left for more of them. Their BARs
+	 * are at least a page of any architecture, as System Page Size demands.
+	 */
 	[RP_S] = {
 		.parent = ON_ROOT_BUS, .devfn = PCI_DEVFN(3, 0),
 		.hdr_type = PCI_HEADER_TYPE_BRIDGE,
@@ -183,13 +186,13 @@ static const struct fn_desc fn_descs[NR_MODEL_FNS] = {
 		.parent = RP_S, .devfn = PCI_DEVFN(0, 0), .multi = true,
 		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
 		.total_vfs = 3, .routing = 2,
-		.vf_bars = { { BAR_MEM64, 14 }, {}, { BAR_MEM32, 12 } },
+		.vf_bars = { { BAR_MEM64, 17 }, {}, { BAR_MEM32, 16 } },
 	},
 	[PF_T] = {
 		.parent = RP_S, .devfn = PCI_DEVFN(0, 1), .multi = true,
 		.pcie_type = PCI_EXP_TYPE_ENDPOINT,
 		.total_vfs = 3, .routing = 2,
-		.vf_bars = { { BAR_MEM64, 14 }, {}, { BAR_MEM32, 12 } },
+		.vf_bars = { { BAR_MEM64, 17 }, {}, { BAR_MEM32, 16 } },
 	},
 	[VF_S0] = VF_OF(PF_S, 0),
 	[VF_S1] = VF_OF(PF_S, 1),
@@ -468,7 +471,7 @@ static void assign_vf_bars(struct model *model, enum model_fn pf, u32 base)
 
 		if (fn_descs[pf].vf_bars[i].type)
 			put_unaligned_le32(get_unaligned_le32(bar) |
-					   (base + i * SZ_64K), bar);
+					   (base + i * SZ_256K), bar);
 	}
 }
 
@@ -481,11 +484,11 @@ void model_add_sriov(struct model *model)
 			add_vf(&model->fns[fn]);
 	}
 
-	model->window = DEFINE_RES_MEM(VF_WINDOW, SZ_1M);
-	put_unaligned_le32(VF_WINDOW | VF_WINDOW >> 16,
+	model->window = DEFINE_RES_MEM(VF_WINDOW, SZ_2M);
+	put_unaligned_le32((VF_WINDOW + SZ_1M) | VF_WINDOW >> 16,
 			   model->fns[RP_S].cfg + PCI_MEMORY_BASE);
 	assign_vf_bars(model, PF_S, VF_WINDOW);
-	assign_vf_bars(model, PF_T, VF_WINDOW + SZ_512K);
+	assign_vf_bars(model, PF_T, VF_WINDOW + SZ_1M);
 }
 
 /* Set First VF Offset and VF Stride, which determine the BDFs of VFs. */

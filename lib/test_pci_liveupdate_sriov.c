@@ -375,7 +375,7 @@ static void preserve_describes_vfs(struct kunit *test)
 	struct pci_sriov_ser want_sriov = {
 		.num_vfs = NR_VFS, .offset = 2, .stride = 2,
 		.vf_device = MODEL_DEVICE(VF_S0),
-		.bar_shift = { 14, 0, 12 },
+		.bar_shift = { 17, 0, 16 },
 		.max_bus = 0x10,
 	};
 	const enum model_fn fns[] = { PF_S, VF_S0, VF_S2, RP_S };

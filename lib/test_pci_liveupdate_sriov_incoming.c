@@ -252,7 +252,7 @@ static void adopt_same_state(struct kunit *test)
 	other = get_pf_state(test, PF_T);
 	KUNIT_EXPECT_EQ(test, s->iov.num_VFs, NR_VFS);
 	KUNIT_EXPECT_EQ(test, s->iov.nres, 2);
-	KUNIT_EXPECT_EQ(test, s->vfs[1].res[0].start, s->res[0].start + SZ_16K);
+	KUNIT_EXPECT_EQ(test, s->vfs[1].res[0].start, s->res[0].start + SZ_128K);
 	KUNIT_EXPECT_NE(test, s->vfs[1].caps[2], 0);
 
 	sriov_preserve(test, BIT(VF_S0) | BIT(VF_S1) | BIT(VF_S2) | BIT(PF_T));
@@ -322,7 +322,7 @@ static const struct other_sriov other_sriovs[] = {
 	{ "stride", PCI_SRIOV_VF_STRIDE, 3, "at offset 2, stride 3" },
 	{ "vf_device", PCI_SRIOV_VF_DID, 0x4321, "[4321] at offset 2" },
 	{ "bar_64", PCI_SRIOV_BAR, 0x2004, "VF BAR 0 at 0xd0002000 is not a multiple" },
-	{ "bar_32", PCI_SRIOV_BAR + 8, 0x0800, "VF BAR 2 at 0xd0020800 is not a multiple" },
+	{ "bar_32", PCI_SRIOV_BAR + 8, 0x0800, "VF BAR 2 at 0xd0080800 is not a multiple" },
 };
 
 KUNIT_ARRAY_PARAM_DESC(other_sriov, other_sriovs, name);
