@@ -42,6 +42,7 @@ main() {
 	build_kernel "$FROM-base" >/dev/null
 	build_kernel "$TO-base" >/dev/null
 	dir=$CACHE/soak/$FROM-$TO
+	[[ $ARCH == x86_64 ]] || dir+=-$ARCH
 	mkdir -p "$dir"
 	lock "soak-${dir##*/}"
 	printf '\n%s live updates between Linux %s and %s, SEED=%s\n\n' \

@@ -44,9 +44,10 @@ soak_test() {
 }
 
 # The devices of two slots can be unplugged. The guest has the driver of PCIe ports for it,
-# and none for ACPI.
+# and none for the ACPI of a PC.
 soak_devices() {
-	printf '%s\n' -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
+	[[ $ARCH != x86_64 ]] ||
+		printf '%s\n' -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
 	vm_nvme_pf 1 8
 	vm_root_port rp10 10
 	vm_root_port rp11 11
