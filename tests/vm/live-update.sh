@@ -26,16 +26,18 @@ DEBUG_LINE='kho_scratch=64M,640M,64M kho_bootmem=64M,640M,64M no5lvl'
 # once COMMAND [ARGUMENT...]: print the path that COMMAND prints. To see that a kernel or
 # an initrd is up to date takes seconds, so a suite of tests asks for each once.
 once() {
-	local answer
+	local answer part
 
 	if [[ ! ${SUITE_ANSWERS:-} ]]; then
 		"$@"
 		return
 	fi
 	answer=$SUITE_ANSWERS/$(printf '%s\0' "$ARCH" "$@" | sha256sum | cut -c 1-12)
+	# The process of a command would expand it to an ID of its own.
+	part=$answer.$BASHPID
 	if [[ ! -f $answer ]]; then
-		"$@" >"$answer.$BASHPID" || return
-		mv -- "$answer.$BASHPID" "$answer"
+		"$@" >"$part" || return
+		mv -- "$part" "$answer"
 	fi
 	cat -- "$answer"
 }
