@@ -773,6 +773,30 @@ static void disable_owned(struct kunit *test)
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(PF_S));
 }
 
+/* The guard refuses writes of a driver that holds its PF, but for disabling VFs. */
+static void disable_held(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	sriov_live_update(test, BIT(VF_S1) | BIT(PF_S));
+	sriov_register_driver(test, true, false);
+	sriov_scan(test);
+	pci_liveupdate_incoming_hold(t->devs[PF_S], true);
+	pci_clear_master(t->devs[PF_S]);
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
+
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
+	KUNIT_EXPECT_FALSE(test, sriov_cap(t, PF_S)[PCI_SRIOV_CTRL] &
+				 PCI_SRIOV_CTRL_VFE);
+	KUNIT_EXPECT_EQ(test, sriov_cap(t, PF_S)[PCI_SRIOV_NUM_VF], 0);
+	api_get_devs(t);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(PF_S));
+
+	/* The hold goes on, since the PF may have a user. */
+	pci_clear_master(t->devs[PF_S]);
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
+}
+
 /* Removal */
 
 /* A PF that is removed through sysfs keeps its VFs, and a rescan finds them. */
@@ -984,6 +1008,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(store_refused_incoming),
 	KUNIT_CASE_SLOW(disable_both_sides),
 	KUNIT_CASE_SLOW(disable_owned),
+	KUNIT_CASE_SLOW(disable_held),
 	KUNIT_CASE_PARAM(remove_pf_incoming, layout_gen_params),
 	KUNIT_CASE_PARAM(disconnect_pf_incoming, layout_gen_params),
 	KUNIT_CASE_PARAM(contain_pfs, layout_gen_params),

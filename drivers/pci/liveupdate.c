@@ -1091,7 +1091,8 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_is_recorded);
  *
  * The configuration space of a preserved function can be written once a driver is
  * bound. A driver that must not disturb the function until its file is finished can
- * have the guard refuse its own writes as well, and its resets.
+ * have the guard refuse its own writes as well, and its resets. Writes pass while
+ * pci_disable_sriov() disables VFs of @dev.
  *
  * Context: Process context. May sleep.
  */

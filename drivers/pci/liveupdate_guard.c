@@ -220,7 +220,8 @@ static bool guard_is_bridge(const struct pci_dev *dev)
 /*
  * local_pci_probe() sets ->driver just before .probe() and clears it if .probe()
  * fails: earlier writes of the PCI core and the IOMMU driver are refused. A held
- * function is not written to until it is finished.
+ * function is not written to until it is finished, unless it is a PF whose driver
+ * disables VFs: these would do DMA after they are dropped.
  */
 static bool guard_is_closed(const struct pci_dev *dev)
 {
@@ -233,7 +234,8 @@ static bool guard_is_closed(const struct pci_dev *dev)
 
 	return flags & BIT(PCI_DEV_LIVEUPDATE_INCOMING) &&
 	       (guard_is_bridge(dev) || !READ_ONCE(dev->driver) ||
-		flags & BIT(PCI_DEV_LIVEUPDATE_HELD));
+		(flags & BIT(PCI_DEV_LIVEUPDATE_HELD) &&
+		 !(flags & BIT(PCI_DEV_LIVEUPDATE_VFS))));
 }
 
 /* Check if a row describes the dword of @dev at @where. */

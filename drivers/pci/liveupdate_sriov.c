@@ -312,7 +312,8 @@ bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
  * @dev: A PF whose driver has called pci_disable_sriov(), or that is being removed.
  *
  * This cannot be refused: VFs that are preserved on either side are dropped when they
- * are removed.
+ * are removed. The guard lets writes of a driver that holds @dev pass until
+ * pci_liveupdate_end_vfs(), which clear VF Enable.
  *
  * Context: Process context. May sleep.
  */
