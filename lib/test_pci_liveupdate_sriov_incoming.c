@@ -797,6 +797,31 @@ static void disable_held(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
 }
 
+/* VFs that are enabled after their PF was reset are not those in the record. */
+static void enable_stale(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	sriov_live_update(test, BIT(VF_S1) | BIT(VF_S2));
+	put_unaligned_le16(0, sriov_cap(t, PF_S) + PCI_SRIOV_CTRL);
+	put_unaligned_le16(0, sriov_cap(t, PF_S) + PCI_SRIOV_NUM_VF);
+	sriov_scan(test);
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, PF_S));
+
+	sriov_enable_vfs(test, PF_S);
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, VF_S1));
+	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, VF_S2));
+	api_expect_logged(test, "its PF is not treated as preserved");
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
+	KUNIT_EXPECT_EQ(test, sriov_incoming(t, PF_S), 0);
+
+	/* The count is right when these VFs are disabled. */
+	sriov_enable_vfs(test, PF_S);
+	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "its VFs are being disabled"));
+	KUNIT_EXPECT_TRUE(test, api_contains(t, t->in.obj, VF_S1));
+}
+
 /* Removal */
 
 /* A PF that is removed through sysfs keeps its VFs, and a rescan finds them. */
@@ -1009,6 +1034,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(disable_both_sides),
 	KUNIT_CASE_SLOW(disable_owned),
 	KUNIT_CASE_SLOW(disable_held),
+	KUNIT_CASE_SLOW(enable_stale),
 	KUNIT_CASE_PARAM(remove_pf_incoming, layout_gen_params),
 	KUNIT_CASE_PARAM(disconnect_pf_incoming, layout_gen_params),
 	KUNIT_CASE_PARAM(contain_pfs, layout_gen_params),

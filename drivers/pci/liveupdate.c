@@ -988,6 +988,13 @@ static int pci_liveupdate_check_match(struct pci_dev *dev,
 		return -ENXIO;
 	}
 
+	/* A VF that was enabled after the PF had lost its VFs */
+	if (dev->is_virtfn && !pci_liveupdate_has_flag(pci_physfn(dev),
+						       PCI_DEV_LIVEUPDATE_INCOMING)) {
+		pci_err(dev, "was preserved, but its PF is not treated as preserved\n");
+		return -ENXIO;
+	}
+
 	if (entry->flags & PCI_SER_PF) {
 		err = pci_liveupdate_check_sriov(dev, slot);
 		if (err)
@@ -1298,9 +1305,13 @@ void pci_liveupdate_cleanup_device(struct pci_dev *dev)
 						PCI_DEV_LIVEUPDATE_OUTGOING);
 	}
 
-	/* A VF that is disabled leaves the record even if its entry was not valid */
+	/*
+	 * A VF that is disabled leaves the record even if its entry was not valid. The
+	 * PF counts such VFs, unless it is not preserved by itself.
+	 */
 	if (pci_liveupdate_incoming &&
 	    (pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
-	     pci_liveupdate_is_disabled(dev)))
+	     (pci_liveupdate_is_disabled(dev) &&
+	      pci_liveupdate_has_flag(pci_physfn(dev), PCI_DEV_LIVEUPDATE_INCOMING))))
 		pci_liveupdate_cleanup_incoming(dev);
 }
