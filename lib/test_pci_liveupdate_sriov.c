@@ -9,6 +9,7 @@
 #include <linux/bitops.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/kernel.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/pci.h>
@@ -620,6 +621,33 @@ static void idle_at_kexec(struct kunit *test)
 	kexec_ends(NULL);
 }
 
+/* Without a kexec, no other kernel takes the VFs over. */
+static void idle_at_reboot(struct kunit *test)
+{
+	const enum system_states state = system_state;
+	struct api_test *t = test->priv;
+	bool idle, idle_for_record;
+
+	sriov_begin(test);
+	sriov_preserve(test, BIT(VF_S1));
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, kexec_ends, NULL));
+	system_state = SYSTEM_RESTART;
+	idle = pci_liveupdate_idle_pf(t->devs[PF_S]);
+	system_state = state;
+	KUNIT_EXPECT_FALSE(test, idle);
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
+
+	/* A kexec changes the state of the system as well. */
+	system_state = SYSTEM_RESTART;
+	pci_liveupdate_handing_over = true;
+	idle_for_record = pci_liveupdate_idle_pf(t->devs[PF_S]);
+	pci_liveupdate_handing_over = false;
+	system_state = state;
+	KUNIT_EXPECT_TRUE(test, idle_for_record);
+	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, PF_S));
+}
+
 static void forbid_driver_outgoing(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -715,6 +743,7 @@ static struct kunit_case sriov_cases[] = {
 	KUNIT_CASE_SLOW(idle_implied),
 	KUNIT_CASE_SLOW(idle_owned),
 	KUNIT_CASE_SLOW(idle_at_kexec),
+	KUNIT_CASE_SLOW(idle_at_reboot),
 	KUNIT_CASE_SLOW(forbid_driver_outgoing),
 	KUNIT_CASE_SLOW(clear_counts),
 	KUNIT_CASE_PARAM(remove_pf_outgoing, layout_gen_params),

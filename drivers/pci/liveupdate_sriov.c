@@ -41,6 +41,7 @@
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/ioport.h>
+#include <linux/kernel.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/kexec.h>
 #include <linux/lockdep.h>
@@ -252,8 +253,12 @@ bool pci_liveupdate_idle_pf(struct pci_dev *pf)
 {
 	guard(mutex)(&pci_liveupdate_lock);
 
-	if (!pci_liveupdate_nr_vfs(pf, PCI_DEV_LIVEUPDATE_OUTGOING) ||
-	    (kexec_in_progress && !READ_ONCE(pci_liveupdate_handing_over)))
+	if (!pci_liveupdate_nr_vfs(pf, PCI_DEV_LIVEUPDATE_OUTGOING))
+		return false;
+
+	/* Without a kexec that takes the record, the VFs end with this kernel */
+	if ((kexec_in_progress || system_state > SYSTEM_RUNNING) &&
+	    !READ_ONCE(pci_liveupdate_handing_over))
 		return false;
 
 	if (pci_liveupdate_is_implied(pci_liveupdate_outgoing, pf,
