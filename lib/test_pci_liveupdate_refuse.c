@@ -173,6 +173,29 @@ static void refuse_reset(struct kunit *test)
 	KUNIT_EXPECT_NE(test, pci_probe_reset_bus(bus), -EBUSY);
 }
 
+/* A VMM may probe often: only an attempt to reset is an error. */
+static void refuse_reset_probe(struct kunit *test)
+{
+	const char *text = "cannot be reset: 1234:";
+	struct api_test *t = test->priv;
+	struct pci_bus *bus;
+
+	static_assert(DOMAIN == 0x1234);
+	api_live_update_all(test);
+	bus = t->devs[RP_B]->subordinate;
+	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(bus), -EBUSY);
+	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, text), 0);
+	KUNIT_EXPECT_EQ(test, pci_reset_bus(t->devs[PF]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, text), 1);
+	KUNIT_EXPECT_EQ(test, pci_try_reset_bridge(t->devs[RP_B]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, text), 2);
+	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(t->devs[RP_B]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, text), 3);
+	/* The root bus cannot be reset in any case. */
+	KUNIT_EXPECT_EQ(test, pci_reset_bus(t->devs[EP_ROOT]), -ENOTTY);
+	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, text), 3);
+}
+
 /* A function stops a reset even if only the record has it, and has the last BDF. */
 static void refuse_reset_last(struct kunit *test)
 {
@@ -333,6 +356,7 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(refuse_resize),
 	KUNIT_CASE(refuse_vga),
 	KUNIT_CASE(refuse_reset),
+	KUNIT_CASE(refuse_reset_probe),
 	KUNIT_CASE(refuse_reset_last),
 	KUNIT_CASE(allow_bus_reset),
 	KUNIT_CASE(refuse_recovery),
