@@ -311,6 +311,22 @@ static void reset_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_reset_function(dev), 0);
 }
 
+/*
+ * The bus could be reset when the function was found, and now has another one: the
+ * driver must not leave permission for a reset behind.
+ */
+static void reset_not_done(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_with_driver(test, true);
+	KUNIT_ASSERT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
+	KUNIT_ASSERT_NE(test, t->devs[EP_A0]->reset_methods[0], 0);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(t->devs[EP_A0]), -ENOTTY);
+	KUNIT_EXPECT_FALSE(test, api_has_flag(t->devs[SW_DN_A],
+					      PCI_DEV_LIVEUPDATE_RESETTING));
+}
+
 /* Holding a function that is not preserved changes nothing. */
 static void hold_not_preserved(struct kunit *test)
 {
@@ -633,6 +649,7 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(bind_aware),
 	KUNIT_CASE(reset_by_driver),
 	KUNIT_CASE(reset_held),
+	KUNIT_CASE(reset_not_done),
 	KUNIT_CASE(hold_not_preserved),
 	KUNIT_CASE(hold_abandoned),
 	KUNIT_CASE(keep_power),

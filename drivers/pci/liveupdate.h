@@ -91,6 +91,7 @@ bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv);
 bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver);
 bool pci_liveupdate_blocks_bus_reset(struct pci_bus *bus, bool report);
 int pci_liveupdate_allow_bus_reset(struct pci_dev *dev);
+void pci_liveupdate_end_bus_reset(struct pci_dev *dev);
 bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge);
 #else
 static inline bool
@@ -175,6 +176,8 @@ static inline int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
 	return 0;
 }
 
+static inline void pci_liveupdate_end_bus_reset(struct pci_dev *dev) { }
+
 static inline bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
 {
 	return false;
@@ -238,7 +241,8 @@ static inline bool pci_liveupdate_find_vf_ext_cap(struct pci_dev *vf, int cap,
  *
  * pci_liveupdate_lock protects both indexes with everything that they contain,
  * pci_liveupdate_renumbering, and changes of the bits
- * PCI_DEV_LIVEUPDATE_OUTGOING, _INCOMING, _VFS and _RESETTING.
+ * PCI_DEV_LIVEUPDATE_OUTGOING, _INCOMING and _VFS. Only the owner of the one
+ * preserved function below sets _RESETTING of a bridge, with that function locked.
  */
 extern struct mutex pci_liveupdate_lock;
 

@@ -503,8 +503,8 @@ bool pci_liveupdate_blocks_bus_reset(struct pci_bus *bus, bool report)
  * @dev: The function. Only its driver may request this if the previous kernel
  *       preserved it.
  *
- * Lets one reset pass the guard of the bridge above. The caller holds the lock of
- * @dev, and no other device is on its bus.
+ * Lets one reset pass the guard of the bridge above, until
+ * pci_liveupdate_end_bus_reset(). The caller holds the lock of @dev.
  *
  * Context: Process context. May sleep.
  * Return: 0, or -EBUSY with an error message if another function on the bus is
@@ -525,6 +525,23 @@ int pci_liveupdate_allow_bus_reset(struct pci_dev *dev)
 	if (pci_liveupdate_hands_off(bridge))
 		set_bit(PCI_DEV_LIVEUPDATE_RESETTING, &bridge->priv_flags);
 	return 0;
+}
+
+/**
+ * pci_liveupdate_end_bus_reset - Undo pci_liveupdate_allow_bus_reset().
+ * @dev: The function.
+ *
+ * The guard takes the permission back when the reset is deasserted. Without a reset
+ * the permission would stay, and let user space reset the bus.
+ *
+ * Context: Process context. The caller holds the lock of @dev.
+ */
+void pci_liveupdate_end_bus_reset(struct pci_dev *dev)
+{
+	struct pci_dev *bridge = pci_upstream_bridge(dev);
+
+	if (bridge)
+		clear_bit(PCI_DEV_LIVEUPDATE_RESETTING, &bridge->priv_flags);
 }
 
 /**
