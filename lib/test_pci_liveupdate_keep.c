@@ -268,6 +268,32 @@ static void keep_addresses(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, devs[EP_A1]->resource[0].parent);
 }
 
+/* A hotplug driver scans the slot, and not the bus. */
+static void keep_addresses_of_slot(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct pci_bus *bus;
+	int nr;
+
+	set_addresses(t, 0);
+	api_live_update_all(test);
+	bus = t->devs[EP_A0]->bus;
+	api_remove_dev(t, EP_A0);
+	api_remove_dev(t, EP_A1);
+	pci_lock_rescan_remove();
+	nr = pci_scan_slot(bus, PCI_DEVFN(0, 0));
+	pci_bus_add_devices(bus);
+	pci_unlock_rescan_remove();
+	api_get_devs(t);
+
+	KUNIT_EXPECT_EQ(test, nr, 2);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A1]->resource[1].parent,
+			    &t->devs[SW_DN_A]->resource[PCI_BRIDGE_MEM_WINDOW]);
+	KUNIT_EXPECT_TRUE(test, api_has_flag(t->devs[EP_A1],
+					     PCI_DEV_LIVEUPDATE_POWERED));
+}
+
 /* A disabled expansion ROM decodes no addresses. */
 static void keep_no_disabled_rom(struct kunit *test)
 {
@@ -732,6 +758,7 @@ static struct kunit_case keep_cases[] = {
 	KUNIT_CASE(keep_ltr),
 #endif
 	KUNIT_CASE(keep_addresses),
+	KUNIT_CASE(keep_addresses_of_slot),
 	KUNIT_CASE(keep_no_disabled_rom),
 	KUNIT_CASE(keep_numbers_of_absent),
 	KUNIT_CASE(take_numbers_of_absent),
