@@ -136,8 +136,8 @@ void sriov_live_update(struct kunit *test, unsigned long set)
 	api_live_update(test);
 }
 
-/* Write to sriov_numvfs. */
-int sriov_store_numvfs(struct pci_dev *pf, const char *num)
+/* Write to an attribute. */
+int sriov_store(struct pci_dev *pf, const char *name, const char *val)
 {
 	struct attribute **attrs = sriov_pf_dev_attr_group.attrs;
 
@@ -145,21 +145,32 @@ int sriov_store_numvfs(struct pci_dev *pf, const char *num)
 		struct device_attribute *attr =
 			container_of(attrs[i], struct device_attribute, attr);
 
-		if (!strcmp(attrs[i]->name, "sriov_numvfs"))
-			return attr->store(&pf->dev, attr, num, strlen(num));
+		if (!strcmp(attrs[i]->name, name))
+			return attr->store(&pf->dev, attr, val, strlen(val));
 	}
 
 	return -ENOENT;
 }
 
-bool sriov_is_implied(struct api_test *t, struct pci_liveupdate_index *index,
-		      enum model_fn pf)
+int sriov_store_numvfs(struct pci_dev *pf, const char *num)
+{
+	return sriov_store(pf, "sriov_numvfs", num);
+}
+
+static bool sriov_has_flag(struct api_test *t, struct pci_liveupdate_index *index,
+			   enum model_fn pf, u8 flag)
 {
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
 
 	entry = test_index_entry(index, api_key(t, pf), &damage);
-	return !IS_ERR(entry) && entry->flags & PCI_SER_IMPLIED;
+	return !IS_ERR(entry) && entry->flags & flag;
+}
+
+bool sriov_is_implied(struct api_test *t, struct pci_liveupdate_index *index,
+		      enum model_fn pf)
+{
+	return sriov_has_flag(t, index, pf, PCI_SER_IMPLIED);
 }
 
 /*
@@ -543,6 +554,37 @@ static void disable_outgoing(struct kunit *test)
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(PF_S));
 }
 
+/* The record has the setting of user space, and of the driver. */
+static void autoprobe_changes(struct kunit *test)
+{
+	const char *name = "sriov_drivers_autoprobe";
+	struct api_test *t = test->priv;
+
+	sriov_begin(test);
+	sriov_preserve(test, BIT(VF_S1));
+	KUNIT_EXPECT_TRUE(test, sriov_has_flag(t, t->out.obj, PF_S, PCI_SER_AUTOPROBE));
+	KUNIT_EXPECT_EQ(test, sriov_store(t->devs[PF_S], name, "0"), 1);
+	KUNIT_EXPECT_FALSE(test, sriov_has_flag(t, t->out.obj, PF_S, PCI_SER_AUTOPROBE));
+	pci_vf_drivers_autoprobe(t->devs[PF_S], true);
+	KUNIT_EXPECT_TRUE(test, sriov_has_flag(t, t->out.obj, PF_S, PCI_SER_AUTOPROBE));
+	/* A PF that is not preserved. */
+	KUNIT_EXPECT_EQ(test, sriov_store(t->devs[PF_T], name, "0"), 1);
+	KUNIT_EXPECT_EQ(test, sriov_store(t->devs[PF_S], name, "0"), 1);
+	sriov_expect(test, t->out.obj, PCI_DEV_LIVEUPDATE_OUTGOING, BIT(VF_S1));
+
+	api_live_update(test);
+	sriov_scan(test);
+	KUNIT_EXPECT_FALSE(test, t->devs[PF_S]->sriov->drivers_autoprobe);
+
+	/* A rescan finds the last setting. */
+	KUNIT_EXPECT_EQ(test, sriov_store(t->devs[PF_S], name, "1"), 1);
+	api_remove_dev(t, PF_S);
+	api_rescan(t);
+	KUNIT_ASSERT_NOT_NULL(test, t->devs[PF_S]);
+	KUNIT_EXPECT_TRUE(test, t->devs[PF_S]->sriov->drivers_autoprobe);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(VF_S1));
+}
+
 /* Idle PFs */
 
 static void kexec_ends(void *unused)
@@ -740,6 +782,7 @@ static struct kunit_case sriov_cases[] = {
 	KUNIT_CASE_PARAM(preserve_any_sequence, layout_gen_params),
 	KUNIT_CASE_SLOW(store_refused_outgoing),
 	KUNIT_CASE_SLOW(disable_outgoing),
+	KUNIT_CASE_SLOW(autoprobe_changes),
 	KUNIT_CASE_SLOW(idle_implied),
 	KUNIT_CASE_SLOW(idle_owned),
 	KUNIT_CASE_SLOW(idle_at_kexec),

@@ -48,6 +48,7 @@ void sriov_begin(struct kunit *test);
 void sriov_begin_layout(struct kunit *test, const struct sriov_layout *layout);
 void sriov_preserve(struct kunit *test, unsigned long set);
 void sriov_live_update(struct kunit *test, unsigned long set);
+int sriov_store(struct pci_dev *pf, const char *name, const char *val);
 int sriov_store_numvfs(struct pci_dev *pf, const char *num);
 bool sriov_is_implied(struct api_test *t, struct pci_liveupdate_index *index,
 		      enum model_fn pf);

@@ -189,6 +189,7 @@ bool pci_liveupdate_creates_vf(struct pci_dev *dev);
 bool pci_liveupdate_begin_vfs(struct pci_dev *dev);
 void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev);
 void pci_liveupdate_end_vfs(struct pci_dev *dev);
+void pci_liveupdate_update_autoprobe(struct pci_dev *dev);
 int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos);
 void pci_liveupdate_adopt_vfs(struct pci_dev *dev);
 void pci_liveupdate_read_vf_caps(struct pci_dev *vf);
@@ -208,6 +209,7 @@ static inline bool pci_liveupdate_begin_vfs(struct pci_dev *dev)
 
 static inline void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev) { }
 static inline void pci_liveupdate_end_vfs(struct pci_dev *dev) { }
+static inline void pci_liveupdate_update_autoprobe(struct pci_dev *dev) { }
 
 static inline int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
 {

@@ -338,21 +338,52 @@ void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev)
 			 outgoing, incoming);
 }
 
+static bool sriov_find(struct pci_liveupdate_index *index, struct pci_dev *pf,
+		       int flag, struct pci_liveupdate_slot *slot)
+{
+	pci_ser_key_t key = PCI_SER_KEY(pci_domain_nr(pf->bus), pci_dev_id(pf));
+
+	return index && test_bit(flag, &pf->priv_flags) &&
+	       pci_liveupdate_index_find(index, key, slot);
+}
+
 /* The driver of an owned PF may have disabled its VFs. */
 static void sriov_update_record(struct pci_liveupdate_index *index,
 				struct pci_dev *pf, int flag)
 {
-	pci_ser_key_t key = PCI_SER_KEY(pci_domain_nr(pf->bus), pci_dev_id(pf));
 	struct pci_sriov_ser sriov = pci_liveupdate_describe_sriov(pf);
 	struct pci_liveupdate_slot slot;
 
-	if (!index || !test_bit(flag, &pf->priv_flags) ||
-	    !pci_liveupdate_index_find(index, key, &slot))
-		return;
+	if (sriov_find(index, pf, flag, &slot))
+		pci_liveupdate_index_set_sriov(&slot, &sriov);
+}
 
-	pci_liveupdate_index_set_sriov(&slot, &sriov);
-	pci_liveupdate_index_set_flags(&slot, PCI_SER_AUTOPROBE,
-				       pci_liveupdate_probes_vfs(pf));
+static void sriov_update_flags(struct pci_liveupdate_index *index,
+			       struct pci_dev *pf, int flag)
+{
+	struct pci_liveupdate_slot slot;
+
+	if (sriov_find(index, pf, flag, &slot))
+		pci_liveupdate_index_set_flags(&slot, PCI_SER_AUTOPROBE,
+					       pci_liveupdate_probes_vfs(pf));
+}
+
+/**
+ * pci_liveupdate_update_autoprobe - Record if drivers may bind to the VFs of a PF.
+ * @dev: A PF whose setting was changed.
+ *
+ * Context: Process context. May sleep.
+ */
+void pci_liveupdate_update_autoprobe(struct pci_dev *dev)
+{
+	guard(mutex)(&pci_liveupdate_lock);
+
+	sriov_update_flags(pci_liveupdate_incoming, dev,
+			   PCI_DEV_LIVEUPDATE_INCOMING);
+	/* The reboot notifier has begun to hand the record over */
+	if (!kexec_in_progress)
+		sriov_update_flags(pci_liveupdate_outgoing, dev,
+				   PCI_DEV_LIVEUPDATE_OUTGOING);
 }
 
 /**
