@@ -12,6 +12,8 @@
 #include <linux/kernel.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
+#include <linux/limits.h>
+#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
@@ -690,6 +692,52 @@ static void idle_at_reboot(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, PF_S));
 }
 
+/**
+ * struct bind_watch - Preserves a function while a driver binds to its PF.
+ * @nb: Called after the driver matched, and before it is probed.
+ * @t:  The test.
+ * @err: Return value of the preservation.
+ */
+struct bind_watch {
+	struct notifier_block nb;
+	struct api_test *t;
+	int err;
+};
+
+static int preserve_at_bind(struct notifier_block *nb, unsigned long action,
+			    void *data)
+{
+	struct bind_watch *watch = container_of(nb, struct bind_watch, nb);
+
+	if (action == BUS_NOTIFY_BIND_DRIVER &&
+	    data == &watch->t->devs[PF_S]->dev)
+		watch->err = api_preserve(watch->t, VF_S1);
+	return NOTIFY_DONE;
+}
+
+/* A VF is preserved between the match and the probe of a driver of the PF. */
+static void forbid_driver_matched(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct bind_watch watch = {
+		.nb.notifier_call = preserve_at_bind, .t = t, .err = 1,
+	};
+
+	sriov_begin(test);
+	sriov_vfs_at_probe = UINT_MAX;
+	KUNIT_ASSERT_EQ(test, bus_register_notifier(&pci_bus_type, &watch.nb), 0);
+	sriov_register_driver(test, false, false);
+	bus_unregister_notifier(&pci_bus_type, &watch.nb);
+	KUNIT_EXPECT_EQ(test, watch.err, 0);
+	KUNIT_EXPECT_EQ(test, sriov_vfs_at_probe, UINT_MAX);
+	KUNIT_EXPECT_NULL(test, t->devs[PF_S]->driver);
+	sriov_expect(test, t->out.obj, PCI_DEV_LIVEUPDATE_OUTGOING, BIT(VF_S1));
+
+	api_unpreserve(t, VF_S1);
+	KUNIT_EXPECT_EQ(test, device_attach(&t->devs[PF_S]->dev), 1);
+	KUNIT_EXPECT_EQ(test, sriov_vfs_at_probe, NR_VFS);
+}
+
 static void forbid_driver_outgoing(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -787,6 +835,7 @@ static struct kunit_case sriov_cases[] = {
 	KUNIT_CASE_SLOW(idle_owned),
 	KUNIT_CASE_SLOW(idle_at_kexec),
 	KUNIT_CASE_SLOW(idle_at_reboot),
+	KUNIT_CASE_SLOW(forbid_driver_matched),
 	KUNIT_CASE_SLOW(forbid_driver_outgoing),
 	KUNIT_CASE_SLOW(clear_counts),
 	KUNIT_CASE_PARAM(remove_pf_outgoing, layout_gen_params),

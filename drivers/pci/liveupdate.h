@@ -88,6 +88,7 @@ int pci_liveupdate_limit_mps(struct pci_dev *dev, int mps);
 bool pci_liveupdate_keeps_sizes(struct pci_dev *dev);
 bool pci_liveupdate_keeps_power(struct pci_dev *dev);
 bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv);
+int pci_liveupdate_check_probe(struct pci_dev *dev, struct pci_driver *drv);
 bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver);
 bool pci_liveupdate_blocks_bus_reset(struct pci_bus *bus, bool report);
 int pci_liveupdate_allow_bus_reset(struct pci_dev *dev);
@@ -157,6 +158,12 @@ static inline bool pci_liveupdate_forbids_driver(struct pci_dev *dev,
 						 struct pci_driver *drv)
 {
 	return false;
+}
+
+static inline int pci_liveupdate_check_probe(struct pci_dev *dev,
+					     struct pci_driver *drv)
+{
+	return 0;
 }
 
 static inline bool

@@ -401,6 +401,28 @@ bool pci_liveupdate_forbids_driver(struct pci_dev *dev, struct pci_driver *drv)
 	       pci_liveupdate_forbids_pf_driver(dev);
 }
 
+/**
+ * pci_liveupdate_check_probe - Check again if a driver must not bind.
+ * @dev: A device with @drv as its driver.
+ * @drv: A driver that is about to be probed.
+ *
+ * A VF may have been preserved since pci_liveupdate_forbids_driver() was asked, when
+ * its PF had no driver. The lock orders this check, which comes after ->driver is set,
+ * with pci_liveupdate_check_pf(): one of the two sees the other, and fails.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -EBUSY if @drv must not be probed.
+ */
+int pci_liveupdate_check_probe(struct pci_dev *dev, struct pci_driver *drv)
+{
+	if (!liveupdate_enabled())
+		return 0;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	return pci_liveupdate_forbids_driver(dev, drv) ? -EBUSY : 0;
+}
+
 /* Resets */
 
 /*
