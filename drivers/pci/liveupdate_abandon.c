@@ -48,8 +48,8 @@ static void pci_liveupdate_release_work_fn(struct work_struct *work)
 					&dev->priv_flags) ||
 		    !pci_dev_is_added(dev))
 			continue;
-		if (device_attach(&dev->dev) < 0)
-			pci_warn(dev, "its driver did not bind\n");
+		/* Unlike device_attach() it respects drivers_autoprobe of the bus */
+		device_initial_probe(&dev->dev);
 	}
 }
 

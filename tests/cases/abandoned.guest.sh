@@ -148,10 +148,13 @@ check_retried() {
 }
 
 check_foreign() {
+	echo 0 >"$PCI/drivers_autoprobe"
 	check "a session of another program is not finished" \
 		says "has files of other functions" pci-liveupdate abandon foreign
 	check "its function is abandoned" pci-liveupdate abandon $FOREIGN
 	check_stopped $FOREIGN
+	check "no driver binds to it unasked" not becomes is_bound_to $FOREIGN pci-stub
+	echo 1 >"$PCI/drivers_autoprobe"
 	check "its session is finished" pci-liveupdate abandon foreign
 	check "no file is left of it" says "No such file" luo-file finish foreign
 }
