@@ -84,12 +84,12 @@
  * Locking
  * -------
  *
- * pci_liveupdate_lock is a leaf. Lock hierarchy:
+ * Lock hierarchy:
  *
  *   LUO session mutex -> luo_file mutex -> luo_register_rwlock -> FLB mutex ->
  *   pci_liveupdate_lock -> KHO and the page allocator
  *
- *   pci_rescan_remove_lock -> pci_liveupdate_lock
+ *   pci_rescan_remove_lock -> pci_liveupdate_lock -> pci_bus_sem
  *
  * Don't hold it across a liveupdate_flb_*() call, or while a driver may be probed.
  * Only pci_liveupdate_init() takes a reference to the FLB: LUO hands its current
@@ -110,6 +110,7 @@
 #include <linux/iommu.h>
 #include <linux/kexec.h>
 #include <linux/kho/abi/pci.h>
+#include <linux/list.h>
 #include <linux/liveupdate.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
@@ -117,6 +118,7 @@
 #include <linux/of.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/rwsem.h>
 #include <linux/sched/clock.h>
 #include <linux/sizes.h>
 
@@ -147,16 +149,80 @@ bool pci_liveupdate_has_flag(struct pci_dev *dev, int flag)
 	return test_bit(flag, &dev->priv_flags);
 }
 
-/* Check if a function is absent: a message has told of one that is not adopted. */
-static bool pci_liveupdate_is_absent(pci_ser_key_t key)
+static struct pci_bus *pci_liveupdate_find_child(const struct list_head *buses,
+						 u32 domain, u8 number)
+{
+	struct pci_bus *bus;
+
+	list_for_each_entry(bus, buses, node) {
+		struct pci_bus *child;
+
+		if (pci_domain_nr(bus) != domain)
+			continue;
+		if (bus->number == number)
+			return bus;
+		child = pci_liveupdate_find_child(&bus->children, domain, number);
+		if (child)
+			return child;
+	}
+
+	return NULL;
+}
+
+/**
+ * pci_liveupdate_find_bus - Find a bus that may be removed at any time.
+ * @domain: Segment number.
+ * @number: Bus number.
+ *
+ * pci_find_bus() returns a bus that may be freed already, unless its caller holds
+ * pci_rescan_remove_lock.
+ *
+ * Context: The caller holds pci_bus_sem, and uses the bus until then, or gets a
+ *          reference.
+ * Return: The bus, or NULL.
+ */
+struct pci_bus *pci_liveupdate_find_bus(u32 domain, u8 number)
+{
+	lockdep_assert_held(&pci_bus_sem);
+
+	return pci_liveupdate_find_child(&pci_root_buses, domain, number);
+}
+
+/**
+ * pci_liveupdate_get_dev - Get a device by its address.
+ * @key: The address.
+ *
+ * Like pci_get_domain_bus_and_slot(), but looks at the devices of one bus, and also
+ * finds a device that is about to be added to the driver core.
+ *
+ * Context: Process context. May sleep.
+ * Return: A reference of the device, or NULL.
+ */
+struct pci_dev *pci_liveupdate_get_dev(pci_ser_key_t key)
 {
 	u16 bdf = PCI_SER_KEY_BDF(key);
 	struct pci_bus *bus;
 	struct pci_dev *dev;
 
-	bus = pci_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
-	dev = bus ? pci_get_slot(bus, bdf & 0xff) : NULL;
-	pci_dev_put(dev);
+	guard(rwsem_read)(&pci_bus_sem);
+
+	bus = pci_liveupdate_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
+	if (!bus)
+		return NULL;
+
+	list_for_each_entry(dev, &bus->devices, bus_list) {
+		if (dev->devfn == (bdf & 0xff))
+			return pci_dev_get(dev);
+	}
+
+	return NULL;
+}
+
+/* Check if a function is absent: a message has told of one that is not adopted. */
+static bool pci_liveupdate_is_absent(pci_ser_key_t key)
+{
+	struct pci_dev *dev __free(pci_dev_put) = pci_liveupdate_get_dev(key);
+
 	return !dev;
 }
 

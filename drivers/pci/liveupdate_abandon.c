@@ -22,6 +22,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sprintf.h>
@@ -87,7 +88,10 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 	if (IS_ERR(entry) || entry->flags & PCI_SER_BRIDGE)
 		return;
 
-	bus = pci_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
+	/* Neither the bus nor its host bridge can be removed meanwhile */
+	guard(rwsem_read)(&pci_bus_sem);
+
+	bus = pci_liveupdate_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
 	if (!bus) {
 		pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be reached, and may still do DMA: its bridge was removed\n",
 		       PCI_LIVEUPDATE_KEY_ARGS(key));
@@ -313,6 +317,13 @@ static bool abandon_find_bridge(struct pci_liveupdate_index *index, u32 domain,
 	return last >= 0;
 }
 
+static struct pci_bus *abandon_get_bus(u32 domain, u8 number)
+{
+	guard(rwsem_read)(&pci_bus_sem);
+
+	return pci_bus_get(pci_liveupdate_find_bus(domain, number));
+}
+
 /* Drop bridges with nothing below from @bus upward, whether they are found or not. */
 static void abandon_bridges(struct pci_liveupdate_index *index, u32 domain, u8 bus)
 {
@@ -321,7 +332,7 @@ static void abandon_bridges(struct pci_liveupdate_index *index, u32 domain, u8 b
 	struct pci_liveupdate_slot slot;
 	struct pci_bus *found;
 
-	while (!(found = pci_find_bus(domain, bus))) {
+	while (!(found = abandon_get_bus(domain, bus))) {
 		if (!abandon_find_bridge(index, domain, bus, &slot))
 			return;
 		entry = pci_liveupdate_index_entry(index, &slot, &damage);
@@ -332,8 +343,10 @@ static void abandon_bridges(struct pci_liveupdate_index *index, u32 domain, u8 b
 		pci_liveupdate_index_remove(index, &slot);
 	}
 
+	/* The reference keeps the bridge and the buses above as well */
 	pci_liveupdate_drop_above(index, found->self, found,
 				  PCI_DEV_LIVEUPDATE_INCOMING);
+	pci_bus_put(found);
 }
 
 static struct pci_dev *abandon_get_dev(pci_ser_key_t key)

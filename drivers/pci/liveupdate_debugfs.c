@@ -5,6 +5,7 @@
 
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -103,18 +104,11 @@ static void debugfs_show_header(struct seq_file *m)
 }
 
 /* Get the number of refused writes that would have changed bits. */
-static unsigned int debugfs_blocked(u32 domain, u16 bdf)
+static unsigned int debugfs_blocked(pci_ser_key_t key)
 {
-	struct pci_bus *bus = pci_find_bus(domain, PCI_BUS_NUM(bdf));
-	struct pci_dev *dev = bus ? pci_get_slot(bus, bdf & 0xff) : NULL;
-	unsigned int blocked;
+	struct pci_dev *dev __free(pci_dev_put) = pci_liveupdate_get_dev(key);
 
-	if (!dev)
-		return 0;
-
-	blocked = atomic_read(&dev->liveupdate_guard.blocked);
-	pci_dev_put(dev);
-	return blocked;
+	return dev ? atomic_read(&dev->liveupdate_guard.blocked) : 0;
 }
 
 static const char *debugfs_kind(const struct pci_function_ser *entry)
@@ -154,7 +148,7 @@ static void debugfs_show_device(struct seq_file *m, enum debugfs_side side,
 		seq_printf(m, " %04x:%04x %s", entry->vendor, entry->device,
 			   debugfs_kind(entry));
 	seq_printf(m, " %s %u\n", present ? "present" : "absent",
-		   debugfs_blocked(domain, bdf));
+		   debugfs_blocked(key));
 }
 
 static int debugfs_seq_show(struct seq_file *m, void *v)
