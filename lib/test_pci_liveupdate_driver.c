@@ -378,6 +378,35 @@ static void keep_master_of_bound(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, command(t, PF) & PCI_COMMAND_MASTER);
 }
 
+/*
+ * A function that was reset is not adopted, and any driver may bind to it. The driver
+ * keeps bus mastering when the entry is abandoned, and when the last file is finished.
+ */
+static void keep_master_of_reset(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	register_model_driver(test, false);
+	for (int by_user = 0; by_user < 2; by_user++) {
+		model_init(&t->model, DOMAIN);
+		api_live_update_of(test, EP_A0);
+		t->model.fns[EP_A0].cfg[PCI_COMMAND] = 0;
+		api_scan_all(test);
+		api_expect_logged(test, "its BARs are 0");
+		KUNIT_ASSERT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
+		pci_set_master(t->devs[EP_A0]);
+		if (by_user)
+			KUNIT_EXPECT_EQ(test, 0,
+					pci_liveupdate_abandon(api_key(t, EP_A0)));
+		else
+			api_finish_flb(test);
+		KUNIT_EXPECT_TRUE(test, command(t, EP_A0) & PCI_COMMAND_MASTER);
+		api_remove_host(test);
+		if (by_user)
+			api_finish_flb(test);
+	}
+}
+
 /* Power */
 
 static int usage(struct pci_dev *dev)
@@ -643,6 +672,7 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(clear_master_of_finished),
 	KUNIT_CASE(keep_master_incoming),
 	KUNIT_CASE(keep_master_of_bound),
+	KUNIT_CASE(keep_master_of_reset),
 	KUNIT_CASE(bind_unaware),
 	KUNIT_CASE(bind_abandoned),
 	KUNIT_CASE(bind_overridden),

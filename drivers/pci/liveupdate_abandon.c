@@ -68,10 +68,22 @@ void pci_liveupdate_release_to_drivers(struct pci_dev *dev)
 	schedule_work(&pci_liveupdate_release_work);
 }
 
-/* Clear bus mastering of a function that was removed through sysfs. */
+static struct pci_dev *abandon_get_dev(pci_ser_key_t key)
+{
+	u16 bdf = PCI_SER_KEY_BDF(key);
+
+	return pci_get_domain_bus_and_slot(PCI_SER_KEY_DOMAIN(key),
+					   PCI_BUS_NUM(bdf), bdf & 0xff);
+}
+
+/*
+ * Clear bus mastering of a function that is not treated as preserved: it was removed
+ * through sysfs, or has lost its state. In the latter case it may have a driver.
+ */
 static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 				       pci_ser_key_t key)
 {
+	struct pci_dev *dev __free(pci_dev_put) = abandon_get_dev(key);
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_slot slot;
@@ -85,7 +97,8 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 		return;
 
 	entry = pci_liveupdate_index_entry(index, &slot, &damage);
-	if (IS_ERR(entry) || entry->flags & PCI_SER_BRIDGE)
+	if (IS_ERR(entry) || entry->flags & PCI_SER_BRIDGE ||
+	    (dev && READ_ONCE(dev->driver)))
 		return;
 
 	/* Neither the bus nor its host bridge can be removed meanwhile */
@@ -347,14 +360,6 @@ static void abandon_bridges(struct pci_liveupdate_index *index, u32 domain, u8 b
 	pci_liveupdate_drop_above(index, found->self, found,
 				  PCI_DEV_LIVEUPDATE_INCOMING);
 	pci_bus_put(found);
-}
-
-static struct pci_dev *abandon_get_dev(pci_ser_key_t key)
-{
-	u16 bdf = PCI_SER_KEY_BDF(key);
-
-	return pci_get_domain_bus_and_slot(PCI_SER_KEY_DOMAIN(key),
-					   PCI_BUS_NUM(bdf), bdf & 0xff);
 }
 
 /* A VF that was not found is dropped: drop its PF with it if that has no other use. */
