@@ -567,31 +567,40 @@ static void abandon_vfs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
 }
 
-/* A PF goes on for its VFs, and stays preserved for them. */
+/*
+ * A PF stays preserved for its VFs, but its own DMA stops, although the guard refuses
+ * writes to a PF without a driver.
+ */
 static void abandon_pf(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 
-	sriov_live_update(test, BIT(PF_S) | BIT(VF_S0) | BIT(VF_S1));
-	/* The guard lets the driver of the PF write. */
-	sriov_register_driver(test, true, false);
-	sriov_scan(test);
-	KUNIT_ASSERT_PTR_EQ(test, t->devs[PF_S]->driver, &sriov_driver);
-	api_abandon(t, PF_S);
-	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
-		     BIT(VF_S0) | BIT(VF_S1));
-	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
-	/* Without an owner it cannot be abandoned again. */
-	api_abandon(t, PF_S);
-	api_abandon(t, VF_S0);
-	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(VF_S1));
-	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, VF_S0));
-	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
-	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_S));
+	for (int bound = 0; bound < 2; bound++) {
+		model_init(&t->model, DOMAIN);
+		sriov_live_update(test, BIT(PF_S) | BIT(VF_S0) | BIT(VF_S1));
+		if (bound)
+			sriov_register_driver(test, true, false);
+		sriov_scan(test);
+		KUNIT_ASSERT_EQ(test, !!t->devs[PF_S]->driver, bound);
+		KUNIT_ASSERT_TRUE(test, sriov_is_master(t, PF_S));
+		api_abandon(t, PF_S);
+		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
+			     BIT(VF_S0) | BIT(VF_S1));
+		KUNIT_EXPECT_FALSE(test, sriov_is_master(t, PF_S));
+		KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S0));
+		/* Without an owner it cannot be abandoned again. */
+		api_abandon(t, PF_S);
+		api_abandon(t, VF_S0);
+		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(VF_S1));
+		KUNIT_EXPECT_FALSE(test, sriov_is_master(t, VF_S0));
+		KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
 
-	api_finish(t, VF_S1);
-	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
-	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
+		api_finish(t, VF_S1);
+		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
+		KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
+		api_remove_host(test);
+		api_finish_flb(test);
+	}
 }
 
 /* Requests of user space */

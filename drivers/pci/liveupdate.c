@@ -1180,6 +1180,17 @@ void pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_hold);
 
+/*
+ * Stop a function that has no user any more. The guard protects a PF that goes on for
+ * its VFs, which does not need its bus mastering (PCIe r6.0, sec 9.3.4.1.3).
+ */
+static void pci_liveupdate_stop_dev(struct pci_dev *dev)
+{
+	pci_liveupdate_clear_master(dev->bus, dev->devfn);
+	dev->is_busmaster = false;
+	pci_warn(dev, "has no user any more, bus mastering is cleared\n");
+}
+
 static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
 {
 	bool gone;
@@ -1197,12 +1208,10 @@ static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
 				      PCI_DEV_LIVEUPDATE_INCOMING);
 		clear_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
 		gone = pci_dev_is_disconnected(pci_physfn(dev));
-		if (gone) {
+		if (gone)
 			pci_warn(dev, "gone before it was finished, no longer preserved\n");
-		} else if (stop && !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
-			pci_clear_master(dev);
-			pci_warn(dev, "has no user any more, bus mastering is cleared\n");
-		}
+		else if (stop)
+			pci_liveupdate_stop_dev(dev);
 	}
 
 	if (!READ_ONCE(dev->driver))
@@ -1241,8 +1250,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_finish);
  *
  * Like pci_liveupdate_incoming_finish(), but clears bus mastering of @dev before a
  * driver can bind. A handler calls this before the memory of the function is
- * freed: in .can_finish() of a file that it could not retrieve. Bus mastering of a PF
- * with preserved VFs stays as it is.
+ * freed. A PF with preserved VFs stays preserved for these, but is stopped as well.
  *
  * Context: Process context. May sleep.
  */

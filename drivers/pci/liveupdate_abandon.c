@@ -68,6 +68,25 @@ void pci_liveupdate_release_to_drivers(struct pci_dev *dev)
 	schedule_work(&pci_liveupdate_release_work);
 }
 
+/**
+ * pci_liveupdate_clear_master - Clear bus mastering of a function.
+ * @bus: The bus of the function.
+ * @devfn: Its device and function number.
+ *
+ * The guard does not refuse this.
+ *
+ * Context: Any.
+ */
+void pci_liveupdate_clear_master(struct pci_bus *bus, unsigned int devfn)
+{
+	u16 cmd;
+
+	pci_bus_read_config_word(bus, devfn, PCI_COMMAND, &cmd);
+	if (!PCI_POSSIBLE_ERROR(cmd) && cmd & PCI_COMMAND_MASTER)
+		pci_bus_write_config_word(bus, devfn, PCI_COMMAND,
+					  cmd & ~PCI_COMMAND_MASTER);
+}
+
 static struct pci_dev *abandon_get_dev(pci_ser_key_t key)
 {
 	u16 bdf = PCI_SER_KEY_BDF(key);
@@ -90,7 +109,6 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 	u16 bdf = PCI_SER_KEY_BDF(key);
 	struct pci_bus *bus;
 	u32 id;
-	u16 cmd;
 
 	if (!pci_liveupdate_index_find(index, key, &slot) ||
 	    pci_liveupdate_index_marked(&slot))
@@ -117,11 +135,7 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 	    id != (entry->vendor | (u32)entry->device << 16))
 		return;
 
-	pci_bus_read_config_word(bus, bdf & 0xff, PCI_COMMAND, &cmd);
-	if (PCI_POSSIBLE_ERROR(cmd))
-		return;
-	pci_bus_write_config_word(bus, bdf & 0xff, PCI_COMMAND,
-				  cmd & ~PCI_COMMAND_MASTER);
+	pci_liveupdate_clear_master(bus, bdf & 0xff);
 }
 
 /* The end of a live update */

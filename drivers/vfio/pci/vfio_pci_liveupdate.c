@@ -42,7 +42,7 @@
  *   reset mode are reset when every file is frozen.
  * - If the file of a running function cannot be retrieved, or is not bound when the
  *   session is finished, bus mastering of the function is cleared: its memory may be
- *   freed next.
+ *   freed next. This includes a PF that stays preserved for its VFs.
  * - If user space abandons the function, see pci_liveupdate_abandon(), the session can
  *   finish without its file.
  * - If the owner of a session dies, the session does not finish, and another process
