@@ -200,6 +200,104 @@ static void abandon_other_card(struct kunit *test)
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
 }
 
+/* Requests of a file handler whose file is lost */
+
+static void abandon_recorded(struct api_test *t, enum model_fn fn)
+{
+	pci_liveupdate_incoming_abandon_recorded(t->model.domain,
+						 model_bdf(&t->model, fn));
+}
+
+/* A function that was found, and one that was removed and found again. */
+static void recorded_present(struct kunit *test)
+{
+	unsigned long set = ALL_FUNCTIONS;
+	struct api_test *t = test->priv;
+
+	live_update_all(test);
+	api_scan_all(test);
+	api_remove_dev(t, EP_A1);
+	api_rescan(t);
+	abandon_recorded(t, RP_A);
+	abandon_recorded(t, EP_ACS);
+	api_expect_incoming(test, set);
+	for (int i = 0; i < NR_FUNCTIONS; i++) {
+		enum model_fn fn = api_functions[i];
+
+		abandon_recorded(t, fn);
+		KUNIT_EXPECT_FALSE(test, is_recorded(t, fn));
+		set &= ~BIT(fn);
+		api_expect_incoming(test, set);
+		expect_masters(test, set);
+		abandon_recorded(t, fn);
+	}
+	KUNIT_EXPECT_EQ(test, NR_FUNCTIONS,
+			test_count_logged(&t->guard, "has no user any more"));
+}
+
+/* A function that was removed through sysfs, while others go on. */
+static void recorded_removed(struct kunit *test)
+{
+	unsigned long set = ALL_FUNCTIONS & ~BIT(EP_A0);
+	struct api_test *t = test->priv;
+
+	live_update_all(test);
+	api_scan_all(test);
+	api_remove_dev(t, EP_A0);
+	expect_masters(test, ALL_FUNCTIONS);
+	abandon_recorded(t, EP_A0);
+	KUNIT_EXPECT_FALSE(test, is_recorded(t, EP_A0));
+	expect_masters(test, set);
+	api_expect_incoming(test, set);
+	api_rescan(t);
+	expect_masters(test, set);
+	api_expect_incoming(test, set);
+}
+
+/* A bridge that was not found goes with the last function below it. */
+static void recorded_bridge(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_all(test);
+	t->model.fns[SW_DN_B].absent = true;
+	api_scan(test);
+	abandon_recorded(t, SW_DN_B);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+	abandon_recorded(t, EP_CONV);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_CONV));
+}
+
+/* The test whose function EP_A0 is abandoned while it is enumerated, or NULL. */
+static struct api_test *abandoned_in_scan;
+
+static void abandon_in_scan(struct pci_dev *dev)
+{
+	if (abandoned_in_scan && dev->device == MODEL_DEVICE(EP_A0))
+		abandon_recorded(abandoned_in_scan, EP_A0);
+}
+DECLARE_PCI_FIXUP_HEADER(MODEL_VENDOR, PCI_ANY_ID, abandon_in_scan);
+
+static void scan_ends(void *unused)
+{
+	abandoned_in_scan = NULL;
+}
+
+/* The function is marked, but not known to the driver core. */
+static void recorded_in_scan(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_all(test);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, scan_ends, NULL));
+	abandoned_in_scan = t;
+	api_scan_all(test);
+	scan_ends(NULL);
+	KUNIT_EXPECT_FALSE(test, is_recorded(t, EP_A0));
+	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0));
+	expect_masters(test, ALL_FUNCTIONS & ~BIT(EP_A0));
+}
+
 static struct pci_function_ser *entry_of(struct api_test *t, enum model_fn fn)
 {
 	u64 *buses = phys_to_virt(test_record_segment(&t->rec, 0)->buses);
@@ -310,6 +408,10 @@ static struct kunit_case abandon_cases[] = {
 	KUNIT_CASE(abandon_removed),
 	KUNIT_CASE(abandon_removed_bridge),
 	KUNIT_CASE(abandon_other_card),
+	KUNIT_CASE(recorded_present),
+	KUNIT_CASE(recorded_removed),
+	KUNIT_CASE(recorded_bridge),
+	KUNIT_CASE(recorded_in_scan),
 	KUNIT_CASE(abandon_damaged),
 	KUNIT_CASE(abandon_outgoing),
 	KUNIT_CASE(abandon_too_late),

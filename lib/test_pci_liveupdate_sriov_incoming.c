@@ -603,6 +603,25 @@ static void abandon_pf(struct kunit *test)
 	}
 }
 
+/* A PF that was removed through sysfs stops, and stays recorded for its VFs. */
+static void abandon_pf_removed(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	sriov_live_update(test, BIT(PF_S) | BIT(VF_S0));
+	sriov_scan(test);
+	api_remove_dev(t, PF_S);
+	KUNIT_ASSERT_TRUE(test, sriov_is_master(t, PF_S));
+	pci_liveupdate_incoming_abandon_recorded(t->model.domain,
+						 model_bdf(&t->model, PF_S));
+	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, PF_S));
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S0));
+	api_rescan(t);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, BIT(VF_S0));
+	api_finish(t, VF_S0);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
+}
+
 /* Requests of user space */
 
 static int user_abandon(struct api_test *t, enum model_fn fn)
@@ -1035,6 +1054,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_PARAM(finish_any_order_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(abandon_vfs),
 	KUNIT_CASE_SLOW(abandon_pf),
+	KUNIT_CASE_SLOW(abandon_pf_removed),
 	KUNIT_CASE_PARAM(user_abandon_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(user_abandon_implied),
 	KUNIT_CASE_SLOW(user_abandon_absent),

@@ -56,14 +56,16 @@
  * - The previous kernel preserved devices, but LUO is off: print a message at the
  *   highest level. Nothing is protected.
  * - Another device answers at a preserved BDF: print an error with both
- *   identities and don't treat the device as preserved. The entry stays until the
- *   last file is finished.
+ *   identities and don't treat the device as preserved. The entry stays until its
+ *   file or the last file is finished.
  * - A preserved bridge has other bus numbers: print an error with both numbers and
  *   the functions that cannot be reached. Don't assign numbers to the bridge.
  * - A PF has another number of VFs than recorded: print an error with both numbers
  *   and don't treat the PF as preserved. Its VFs are disabled.
  * - A preserved function is not found: print a warning and a count at the end of
- *   boot. Bridges above it stay preserved until the last file is finished.
+ *   boot. Bridges above it stay preserved until its file or the last file is finished.
+ * - The file of a function is lost: clear bus mastering of the function, even if it was
+ *   removed through sysfs, before the memory of its session can be reused.
  * - The last file is finished, but some functions are not: print a warning, send a
  *   uevent, and clear bus mastering of each function without a driver before the
  *   target memory of its DMA can be reused.
@@ -1191,35 +1193,49 @@ static void pci_liveupdate_stop_dev(struct pci_dev *dev)
 	pci_warn(dev, "has no user any more, bus mastering is cleared\n");
 }
 
-static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
+/* Sets @gone if the hardware is gone. */
+static int pci_liveupdate_finish_locked(struct pci_dev *dev, bool stop, bool *gone)
 {
-	bool gone;
+	lockdep_assert_held(&pci_liveupdate_lock);
 
-	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
-		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
-		    !pci_liveupdate_is_owned(pci_liveupdate_incoming, dev)) {
-			dev_warn_ratelimited(&dev->dev,
-					     "not preserved by the previous kernel, cannot be finished\n");
-			return -ENOENT;
-		}
-
-		pci_liveupdate_disown(pci_liveupdate_incoming, dev,
-				      PCI_DEV_LIVEUPDATE_INCOMING);
-		clear_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
-		gone = pci_dev_is_disconnected(pci_physfn(dev));
-		if (gone)
-			pci_warn(dev, "gone before it was finished, no longer preserved\n");
-		else if (stop)
-			pci_liveupdate_stop_dev(dev);
+	if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
+	    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
+	    !pci_liveupdate_is_owned(pci_liveupdate_incoming, dev)) {
+		dev_warn_ratelimited(&dev->dev,
+				     "not preserved by the previous kernel, cannot be finished\n");
+		return -ENOENT;
 	}
 
+	pci_liveupdate_disown(pci_liveupdate_incoming, dev,
+			      PCI_DEV_LIVEUPDATE_INCOMING);
+	clear_bit(PCI_DEV_LIVEUPDATE_HELD, &dev->priv_flags);
+	*gone = pci_dev_is_disconnected(pci_physfn(dev));
+	if (*gone)
+		pci_warn(dev, "gone before it was finished, no longer preserved\n");
+	else if (stop)
+		pci_liveupdate_stop_dev(dev);
+	return 0;
+}
+
+static void pci_liveupdate_announce_finished(struct pci_dev *dev, bool abandoned)
+{
 	if (!READ_ONCE(dev->driver))
 		pci_liveupdate_release_to_drivers(dev);
-	pci_liveupdate_send_uevent(dev, stop || gone ? "PCI_LIVEUPDATE=abandoned" :
-						       "PCI_LIVEUPDATE=finished");
+	pci_liveupdate_send_uevent(dev, abandoned ? "PCI_LIVEUPDATE=abandoned" :
+						    "PCI_LIVEUPDATE=finished");
 	pci_dbg(dev, "finished\n");
-	return 0;
+}
+
+static int pci_liveupdate_finish_dev(struct pci_dev *dev, bool stop)
+{
+	bool gone = false;
+	int err;
+
+	scoped_guard(mutex, &pci_liveupdate_lock)
+		err = pci_liveupdate_finish_locked(dev, stop, &gone);
+	if (!err)
+		pci_liveupdate_announce_finished(dev, stop || gone);
+	return err;
 }
 
 /**
@@ -1263,6 +1279,67 @@ void pci_liveupdate_incoming_abandon(struct pci_dev *dev)
 	trace_pci_liveupdate_finish(dev, err, start);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_abandon);
+
+/*
+ * Abandon the function at @key if it is recorded. Returns a reference of it if it was
+ * found and is preserved.
+ */
+static struct pci_dev *pci_liveupdate_abandon_key(pci_ser_key_t key)
+{
+	struct pci_dev *dev __free(pci_dev_put) = NULL;
+	struct pci_liveupdate_slot slot;
+	bool gone;
+
+	guard(mutex)(&pci_liveupdate_lock);
+
+	if (!pci_liveupdate_incoming ||
+	    !pci_liveupdate_index_find(pci_liveupdate_incoming, key, &slot))
+		return NULL;
+
+	/*
+	 * Until it is in the driver core it has no uevents, and
+	 * pci_liveupdate_bus_notify() abandons it.
+	 */
+	dev = pci_get_domain_bus_and_slot(PCI_SER_KEY_DOMAIN(key),
+					  PCI_BUS_NUM(PCI_SER_KEY_BDF(key)),
+					  PCI_SER_KEY_BDF(key) & 0xff);
+	if (!dev || !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING)) {
+		pci_liveupdate_abandon_absent(pci_liveupdate_incoming, &slot, key);
+		return NULL;
+	}
+
+	if (pci_liveupdate_finish_locked(dev, true, &gone))
+		return NULL;
+
+	return no_free_ptr(dev);
+}
+
+/**
+ * pci_liveupdate_incoming_abandon_recorded - Stop a function that may not be found.
+ * @domain: Segment number.
+ * @bdf: bus << 8 | devfn.
+ *
+ * Like pci_liveupdate_incoming_abandon(), but by address: a function that was removed
+ * through sysfs still does DMA. A handler calls this in .can_finish() of a file that it
+ * could not retrieve, before the memory of the function is freed. Does not touch another
+ * device at that address, or a function that a driver is bound to although it is not
+ * treated as preserved. Changes nothing if the function is not in the record.
+ *
+ * Context: Process context. May sleep. Does not take pci_rescan_remove_lock.
+ */
+void pci_liveupdate_incoming_abandon_recorded(u32 domain, u16 bdf)
+{
+	u64 start = trace_start(finish);
+	struct pci_dev *dev __free(pci_dev_put) =
+		pci_liveupdate_abandon_key(PCI_SER_KEY(domain, bdf));
+
+	if (!dev)
+		return;
+
+	pci_liveupdate_announce_finished(dev, true);
+	trace_pci_liveupdate_finish(dev, 0, start);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_abandon_recorded);
 
 /* Loss */
 

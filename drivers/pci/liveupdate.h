@@ -15,6 +15,7 @@
 struct liveupdate_flb_ops;
 struct mutex;
 struct pci_liveupdate_index;
+struct pci_liveupdate_slot;
 
 /* Bits in priv_flags of devices for which the guard checks writes */
 #define PCI_DEV_LIVEUPDATE_GUARDED	(BIT(PCI_DEV_LIVEUPDATE_OUTGOING) | \
@@ -290,6 +291,9 @@ bool pci_liveupdate_bridge_has_numbers(struct pci_dev *dev,
 int pci_liveupdate_abandon(pci_ser_key_t key);
 void pci_liveupdate_abandon_all(struct pci_liveupdate_index *index);
 void pci_liveupdate_announce_abandoned(void);
+void pci_liveupdate_abandon_absent(struct pci_liveupdate_index *index,
+				   const struct pci_liveupdate_slot *slot,
+				   pci_ser_key_t key);
 void pci_liveupdate_clear_master(struct pci_bus *bus, unsigned int devfn);
 struct pci_bus *pci_liveupdate_find_bus(u32 domain, u8 number);
 struct pci_dev *pci_liveupdate_get_dev(pci_ser_key_t key);

@@ -100,21 +100,17 @@ static struct pci_dev *abandon_get_dev(pci_ser_key_t key)
  * through sysfs, or has lost its state. In the latter case it may have a driver.
  */
 static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
+				       const struct pci_liveupdate_slot *slot,
 				       pci_ser_key_t key)
 {
 	struct pci_dev *dev __free(pci_dev_put) = abandon_get_dev(key);
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_slot slot;
 	u16 bdf = PCI_SER_KEY_BDF(key);
 	struct pci_bus *bus;
 	u32 id;
 
-	if (!pci_liveupdate_index_find(index, key, &slot) ||
-	    pci_liveupdate_index_marked(&slot))
-		return;
-
-	entry = pci_liveupdate_index_entry(index, &slot, &damage);
+	entry = pci_liveupdate_index_entry(index, slot, &damage);
 	if (IS_ERR(entry) || entry->flags & PCI_SER_BRIDGE ||
 	    (dev && READ_ONCE(dev->driver)))
 		return;
@@ -161,6 +157,7 @@ static void pci_liveupdate_abandon_dev(struct pci_dev *dev)
  */
 void pci_liveupdate_abandon_all(struct pci_liveupdate_index *index)
 {
+	struct pci_liveupdate_slot slot;
 	struct pci_dev *dev = NULL;
 	pci_ser_key_t key;
 
@@ -174,8 +171,11 @@ void pci_liveupdate_abandon_all(struct pci_liveupdate_index *index)
 			    false);
 	for_each_pci_dev(dev)
 		pci_liveupdate_abandon_dev(dev);
-	pci_liveupdate_index_for_each(index, key)
-		pci_liveupdate_stop_absent(index, key);
+	pci_liveupdate_index_for_each(index, key) {
+		if (pci_liveupdate_index_find(index, key, &slot) &&
+		    !pci_liveupdate_index_marked(&slot))
+			pci_liveupdate_stop_absent(index, &slot, key);
+	}
 }
 
 /**
@@ -194,10 +194,21 @@ void pci_liveupdate_announce_abandoned(void)
 	schedule_work(&pci_liveupdate_release_work);
 }
 
+/* Check if a device was abandoned before it was found. */
+static bool pci_liveupdate_is_dropped(struct pci_dev *dev)
+{
+	struct pci_liveupdate_slot slot;
+
+	return !pci_liveupdate_incoming ||
+	       !pci_liveupdate_index_find(pci_liveupdate_incoming,
+					  PCI_SER_KEY(pci_domain_nr(dev->bus),
+						      pci_dev_id(dev)), &slot);
+}
+
 /*
- * If the last file is finished while a device is being enumerated,
- * pci_liveupdate_abandon_all() may not find the device. Abandon it here: it is on the
- * bus by now.
+ * If a function or the last file is abandoned while a device is being enumerated,
+ * pci_liveupdate_abandon_absent() or pci_liveupdate_abandon_all() may not find the
+ * device. Abandon it here: it is on the bus by now.
  */
 static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 				     unsigned long action, void *data)
@@ -209,7 +220,7 @@ static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 		return NOTIFY_DONE;
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (!pci_liveupdate_incoming)
+		if (pci_liveupdate_is_dropped(dev))
 			pci_liveupdate_abandon_dev(dev);
 	}
 
@@ -407,15 +418,38 @@ static void abandon_pf_of_absent(struct pci_liveupdate_index *index, pci_ser_key
 			PCI_BUS_NUM(PCI_SER_KEY_BDF(key)));
 }
 
-/* Abandon a function of the previous kernel that has no struct pci_dev. */
-static void abandon_absent(struct pci_liveupdate_index *index,
-			   const struct pci_liveupdate_slot *slot, pci_ser_key_t key)
+/**
+ * pci_liveupdate_abandon_absent - Abandon a function that was not found.
+ * @index: The incoming index.
+ * @slot: Its slot.
+ * @key: Its address, of no struct pci_dev that is preserved.
+ *
+ * Does nothing if it is a bridge, which goes with the last function below. A PF stays
+ * for its VFs.
+ *
+ * Context: Process context. The caller holds pci_liveupdate_lock.
+ */
+void pci_liveupdate_abandon_absent(struct pci_liveupdate_index *index,
+				   const struct pci_liveupdate_slot *slot,
+				   pci_ser_key_t key)
 {
+	const struct pci_sriov_ser *sriov = abandon_sriov(index, key);
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
 	pci_ser_key_t pf;
+
+	entry = pci_liveupdate_index_entry(index, slot, &damage);
+	if (!IS_ERR(entry) && entry->flags & PCI_SER_BRIDGE)
+		return;
 
 	pr_warn(PCI_LIVEUPDATE_KEY_FMT " is abandoned by %s[%d]; it was not found, or is another device\n",
 		PCI_LIVEUPDATE_KEY_ARGS(key), current->comm, task_pid_nr(current));
-	pci_liveupdate_stop_absent(index, key);
+	pci_liveupdate_stop_absent(index, slot, key);
+	if (sriov && pci_liveupdate_index_count_vfs(index, key, sriov)) {
+		pci_liveupdate_index_set_flags(slot, PCI_SER_IMPLIED, true);
+		return;
+	}
+
 	pci_liveupdate_index_remove(index, slot);
 	if (abandon_find_pf(index, key, &pf))
 		abandon_pf_of_absent(index, pf);
@@ -478,7 +512,7 @@ static int abandon_function(pci_ser_key_t key, struct pci_dev *dev, bool scans,
 	    pci_liveupdate_index_marked(&slot))
 		return -EAGAIN;
 
-	abandon_absent(index, &slot, key);
+	pci_liveupdate_abandon_absent(index, &slot, key);
 	return 0;
 }
 

@@ -37,6 +37,9 @@
  * failed for good, or once user space has abandoned the function, see
  * pci_liveupdate_abandon(). A function that is abandoned before the kexec neither goes
  * to the next kernel nor prevents the kexec, although its file stays in the session.
+ *
+ * DMA of a function is stopped if its file cannot be retrieved, or if the function was
+ * removed through sysfs when its session is finished.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -292,13 +295,14 @@ static int stub_retrieve(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
-/* Stop a function whose file is lost, before LUO frees memory of its session. */
+/*
+ * Stop a function whose file is lost, and that may have been removed through sysfs, before
+ * LUO frees memory of its session.
+ */
 static void stub_abandon(pci_ser_key_t key)
 {
-	struct pci_dev *pdev __free(pci_dev_put) = stub_get_incoming(key);
-
-	if (pdev)
-		pci_liveupdate_incoming_abandon(pdev);
+	pci_liveupdate_incoming_abandon_recorded(PCI_SER_KEY_DOMAIN(key),
+						 PCI_SER_KEY_BDF(key));
 }
 
 /*
@@ -317,16 +321,22 @@ static bool stub_can_finish(struct liveupdate_file_op_args *args)
 						    PCI_SER_KEY_BDF(key));
 }
 
+/*
+ * The function may have been removed since its file was retrieved, and found again with
+ * another struct pci_dev. Without one nobody can stop its DMA later.
+ */
 static void stub_finish(struct liveupdate_file_op_args *args)
 {
-	struct stub *stub;
+	pci_ser_key_t key = args->serialized_data;
+	struct pci_dev *pdev __free(pci_dev_put) = stub_get_incoming(key);
 
 	if (args->retrieve_status <= 0)
 		return;
 
-	stub = args->file->private_data;
-	if (pci_liveupdate_incoming_is_preserved(stub->pdev))
-		pci_liveupdate_incoming_finish(stub->pdev);
+	if (pdev)
+		pci_liveupdate_incoming_finish(pdev);
+	else
+		stub_abandon(key);
 }
 
 /* All files of one function have the same ID. */

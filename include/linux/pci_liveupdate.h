@@ -69,6 +69,7 @@ bool pci_liveupdate_incoming_is_recorded(u32 domain, u16 bdf);
 void pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold);
 void pci_liveupdate_incoming_finish(struct pci_dev *dev);
 void pci_liveupdate_incoming_abandon(struct pci_dev *dev);
+void pci_liveupdate_incoming_abandon_recorded(u32 domain, u16 bdf);
 int pci_liveupdate_enable_device(struct pci_dev *dev);
 
 size_t pci_saved_state_ser_size(const struct pci_saved_state *state);
@@ -123,6 +124,9 @@ pci_liveupdate_incoming_hold(struct pci_dev *dev, bool hold) { }
 static inline void pci_liveupdate_incoming_finish(struct pci_dev *dev) { }
 
 static inline void pci_liveupdate_incoming_abandon(struct pci_dev *dev) { }
+
+static inline void
+pci_liveupdate_incoming_abandon_recorded(u32 domain, u16 bdf) { }
 
 static inline int pci_liveupdate_enable_device(struct pci_dev *dev)
 {

@@ -4,9 +4,10 @@
 #
 # Functions whose owners do not take them over are abandoned one after another: without
 # a driver, removed, in a session that the tool did not make, of vfio-pci without and
-# with a user, VFs and their PF. Their DMA stops at once, since memory of their sessions is
-# free then, while other sessions go on. Before the kexec a function is abandoned whose
-# holder hangs. The third kernel gets an abandoned function once more.
+# with a user, VFs and their PF, and removed before or after the file was retrieved. Their
+# DMA stops at once, since memory of their sessions is free then, while other sessions go
+# on. Before the kexec a function is abandoned whose holder hangs. The third kernel gets an
+# abandoned function once more.
 
 # set_roles: each address by its role, since functions come and go. OTHERS go on until
 # the end, and DMA_EDU has a DMA under way at the kexec.
@@ -18,7 +19,8 @@ set_roles() {
 	CONTROLLERS="$1 $3"
 	VFIO=$2
 	set -- $(functions_below_bridges $PVPANIC)
-	FOREIGN=$1 HUNG=$2 VFIO_IN_USE=$3 RETRIED=$4 HUNG_VFIO=$5
+	FOREIGN=$1 HUNG=$2 VFIO_IN_USE=$3 RETRIED=$4 HUNG_VFIO=$5 LOST=$6 DROPPED=$7
+	VFIO_LOST=$8
 	PF=$(pfs)
 }
 
@@ -49,13 +51,13 @@ preserve_hung() {
 
 first() {
 	set_roles
-	bind $OTHERS $UNBOUND $REMOVED $FOREIGN $HUNG $RETRIED
-	bind_to vfio-pci $VFIO $VFIO_IN_USE $HUNG_VFIO
+	bind $OTHERS $UNBOUND $REMOVED $FOREIGN $HUNG $RETRIED $LOST $DROPPED
+	bind_to vfio-pci $VFIO $VFIO_IN_USE $HUNG_VFIO $VFIO_LOST
 	start_vfs
 	for edu in $UNBOUND $REMOVED $DMA_EDU; do
 		echo 1 >"$PCI/devices/$edu/enable"
 	done
-	enable_dma $UNBOUND $REMOVED $FOREIGN $HUNG $DMA_EDU
+	enable_dma $UNBOUND $REMOVED $FOREIGN $HUNG $LOST $DROPPED $DMA_EDU
 	for controller in $CONTROLLERS; do
 		check "controller $controller comes up" nvme_start $controller
 	done
@@ -66,8 +68,15 @@ first() {
 		luo-file preserve foreign "/dev/pci-liveupdate/$FOREIGN"
 	check "one is preserved that will be retrieved twice" \
 		luo-file preserve retried "/dev/pci-liveupdate/$RETRIED"
+	check "one is preserved whose file will be lost" \
+		luo-file preserve lost "/dev/pci-liveupdate/$LOST"
+	check "one is preserved that will be removed after its file was retrieved" \
+		preserve dropped $DROPPED
 	check "one of vfio-pci is preserved" preserve vfio $VFIO
 	check "one of vfio-pci is preserved for a user" preserve used $VFIO_IN_USE
+	check "one of vfio-pci is preserved whose file will be lost" \
+		preserve vfio-lost $VFIO_LOST
+	enable_dma $VFIO_LOST
 	check "VFs are preserved" preserve vfs $(kept_vfs)
 	check "the controller of vfio-pci comes up" nvme_start $VFIO
 	check "the edu does DMA" edu-dma try $UNBOUND
@@ -147,6 +156,35 @@ check_retried() {
 	check "the file is retrieved after that" luo-file finish retried
 }
 
+# check_gone ADDRESS: the session of a removed function is finished.
+check_gone() {
+	check "the record does not have $1 any more" not [ "$(records incoming | grep "^$1\$")" ]
+	echo 1 >"$PCI/rescan"
+	check "the DMA of $1 is stopped" not can_do_dma "$1"
+	check "the controllers of others run" controllers_run
+	check "the function beside can do DMA" can_do_dma $DMA_EDU
+}
+
+check_lost() {
+	echo 1 >"$PCI/devices/$LOST/remove"
+	check "the file of a removed function is lost" luo-file abandon lost
+	check_gone $LOST
+	echo 1 >"$PCI/devices/$VFIO_LOST/remove"
+	check "so is the file of one of vfio-pci" \
+		says "does not exist in this kernel" pci-liveupdate finish vfio-lost
+	check_gone $VFIO_LOST
+}
+
+check_dropped() {
+	local holder
+
+	bind $DROPPED
+	holder=$(pci-liveupdate -q retrieve --background dropped)
+	echo 1 >"$PCI/devices/$DROPPED/remove"
+	close_session "$holder"
+	check_gone $DROPPED
+}
+
 check_foreign() {
 	echo 0 >"$PCI/drivers_autoprobe"
 	check "a session of another program is not finished" \
@@ -211,6 +249,8 @@ second() {
 	check_unbound
 	check_removed
 	check_retried
+	check_lost
+	check_dropped
 	check_foreign
 	check_vfio
 	check_vfs

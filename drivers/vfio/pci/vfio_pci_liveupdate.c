@@ -42,7 +42,8 @@
  *   reset mode are reset when every file is frozen.
  * - If the file of a running function cannot be retrieved, or is not bound when the
  *   session is finished, bus mastering of the function is cleared: its memory may be
- *   freed next. This includes a PF that stays preserved for its VFs.
+ *   freed next. This includes a function that was removed through sysfs, and a PF that
+ *   stays preserved for its VFs.
  * - If user space abandons the function, see pci_liveupdate_abandon(), the session can
  *   finish without its file.
  * - If the owner of a session dies, the session does not finish, and another process
@@ -831,22 +832,23 @@ static bool vfio_pci_owner_died(void)
 	return current->flags & (PF_EXITING | PF_KTHREAD);
 }
 
-/* Stop a function whose file is lost, before LUO frees memory of the session. */
+/*
+ * Stop a function whose file is lost, and that may have been removed through sysfs, before
+ * LUO frees memory of the session.
+ */
 static void vfio_pci_abandon(u64 pa)
 {
 	const struct vfio_pci_ser *ser = vfio_pci_ser_get(pa);
 	struct vfio_pci_core_device *vdev;
-	struct pci_dev *pdev;
 
 	if (!ser)
 		return;
 
 	/* Another file of the function may have been retrieved, if data is damaged */
 	vdev = vfio_pci_find(ser);
-	pdev = vfio_pci_get_incoming(ser);
-	if (pdev && !(vdev && vdev->liveupdate->incoming))
-		pci_liveupdate_incoming_abandon(pdev);
-	pci_dev_put(pdev);
+	if (!(vdev && vdev->liveupdate->incoming))
+		pci_liveupdate_incoming_abandon_recorded(PCI_SER_KEY_DOMAIN(ser->key),
+							 PCI_SER_KEY_BDF(ser->key));
 	if (vdev)
 		vfio_device_put_registration(&vdev->vdev);
 }
