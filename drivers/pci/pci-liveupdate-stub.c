@@ -36,7 +36,8 @@
  * In the next kernel a session can finish once each file was retrieved, or once that
  * failed for good, or once user space has abandoned the function, see
  * pci_liveupdate_abandon(). A function that is abandoned before the kexec neither goes
- * to the next kernel nor prevents the kexec, although its file stays in the session.
+ * to the next kernel nor prevents the kexec, even if it is unbound after that, although
+ * its file stays in the session.
  *
  * DMA of a function is stopped if its file cannot be retrieved, or if the function was
  * removed through sysfs when its session is finished.
@@ -77,14 +78,17 @@
  * @lock:      Also serializes preserving and unbinding.
  * @bound:     The driver is bound to @pdev.
  * @preserved: The function is preserved for the next kernel.
+ * @abandoned: User space had abandoned the preserved function when it was unbound.
+ *             Another owner may preserve it since.
  */
 struct stub {
 	struct pci_dev *pdev;
 	struct kref kref;
 	int minor;
-	struct mutex lock; /* protects bound and preserved */
+	struct mutex lock; /* protects bound, preserved and abandoned */
 	bool bound;
 	bool preserved;
+	bool abandoned;
 };
 
 static dev_t stub_devt;
@@ -187,12 +191,19 @@ static int stub_preserve(struct liveupdate_file_op_args *args)
 	return 0;
 }
 
+static bool stub_is_abandoned(struct stub *stub)
+{
+	lockdep_assert_held(&stub->lock);
+
+	return stub->abandoned ||
+	       (stub->preserved && !pci_liveupdate_outgoing_is_preserved(stub->pdev));
+}
+
 static void stub_unpreserve_locked(struct stub *stub)
 {
 	lockdep_assert_held(&stub->lock);
 
-	/* Unless user space has abandoned it */
-	if (stub->preserved && pci_liveupdate_outgoing_is_preserved(stub->pdev))
+	if (stub->preserved && !stub_is_abandoned(stub))
 		pci_liveupdate_outgoing_unpreserve(stub->pdev);
 	stub->preserved = false;
 }
@@ -204,6 +215,7 @@ static void stub_unpreserve(struct liveupdate_file_op_args *args)
 	guard(mutex)(&stub->lock);
 
 	stub_unpreserve_locked(stub);
+	stub->abandoned = false;
 }
 
 /* Fail the kexec rather than lose the function. Needs no .unfreeze(). */
@@ -213,14 +225,13 @@ static int stub_freeze(struct liveupdate_file_op_args *args)
 
 	guard(mutex)(&stub->lock);
 
+	if (stub_is_abandoned(stub))
+		return 0;
+
 	if (!stub->bound || !stub->preserved) {
 		pci_err(stub->pdev, "unbound or removed since it was preserved: close its session, then bind and preserve it again if the next kernel needs it\n");
 		return -ENODEV;
 	}
-
-	/* User space has abandoned it */
-	if (!pci_liveupdate_outgoing_is_preserved(stub->pdev))
-		return 0;
 
 	return pci_liveupdate_outgoing_check(stub->pdev);
 }
@@ -323,7 +334,7 @@ static bool stub_can_finish(struct liveupdate_file_op_args *args)
 
 /*
  * The function may have been removed since its file was retrieved, and found again with
- * another struct pci_dev. Without one nobody can stop its DMA later.
+ * another struct pci_dev. Without one no driver can stop its DMA later.
  */
 static void stub_finish(struct liveupdate_file_op_args *args)
 {
@@ -457,7 +468,9 @@ static void stub_remove(struct pci_dev *pdev)
 
 	scoped_guard(mutex, &stub->lock) {
 		stub->bound = false;
-		if (stub->preserved && system_state == SYSTEM_RUNNING)
+		stub->abandoned = stub_is_abandoned(stub);
+		if (stub->preserved && !stub->abandoned &&
+		    system_state == SYSTEM_RUNNING)
 			pci_warn(pdev, "unbound while preserved for the next kernel: no kexec until its session is closed\n");
 		stub_unpreserve_locked(stub);
 	}

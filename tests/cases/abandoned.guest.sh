@@ -6,8 +6,8 @@
 # a driver, removed, in a session that the tool did not make, of vfio-pci without and
 # with a user, VFs and their PF, and removed before or after the file was retrieved. Their
 # DMA stops at once, since memory of their sessions is free then, while other sessions go
-# on. Before the kexec a function is abandoned whose holder hangs. The third kernel gets an
-# abandoned function once more.
+# on. Before the kexec a function is abandoned whose holder hangs, and unbound. The third
+# kernel gets an abandoned function once more.
 
 # set_roles: each address by its role, since functions come and go. OTHERS go on until
 # the end, and DMA_EDU has a DMA under way at the kexec.
@@ -47,6 +47,9 @@ preserve_hung() {
 	check "it is abandoned all the same" pci-liveupdate --force abandon $HUNG_VFIO
 	check_same "both are not in the record any more" \
 		"$(records outgoing | grep -xF "$(printf '%s\n' $HUNG $HUNG_VFIO)")" ""
+	unbind $HUNG
+	check "unbinding an abandoned function needs no warning" \
+		not log_has "$HUNG: liveupdate: unbound while preserved"
 }
 
 first() {
