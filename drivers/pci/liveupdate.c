@@ -755,7 +755,8 @@ static int pci_liveupdate_preserve_dev(struct pci_dev *dev)
  *         not finished; if bus numbers are being assigned; or if the number of VFs
  *         is being changed;
  *         -ESHUTDOWN if the kexec has begun;
- *         -ENOMEM if there is no memory.
+ *         -ENOSPC if the record has too many segments;
+ *         -ENOMEM if there is no memory, or another errno of KHO.
  */
 int pci_liveupdate_outgoing_preserve(struct pci_dev *dev)
 {
