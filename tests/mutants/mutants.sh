@@ -170,7 +170,7 @@ take_verdicts() {
 lane_kunit() {
 	local lane=$1 after='' pending='' ended='' before watch failures=0
 	local machine=$dir/machine.$lane
-	local line="liveupdate=on loglevel=5 kunit.enable=1"
+	local line="liveupdate=on loglevel=5 oops=panic kunit.enable=1"
 	line+=" kunit.filter_glob=pci_liveupdate* kunit.filter=$filter"
 
 	mkdir -p "$machine"
