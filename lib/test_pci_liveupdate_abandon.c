@@ -169,6 +169,24 @@ static void abandon_removed(struct kunit *test)
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0));
 }
 
+/* A function that is marked, and not found, is being enumerated or removed. */
+static void abandon_in_motion(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+	struct pci_liveupdate_slot slot;
+
+	live_update_all(test);
+	api_scan_all(test);
+	api_remove_dev(t, EP_A0);
+	KUNIT_ASSERT_TRUE(test, pci_liveupdate_index_find(t->in.obj, api_key(t, EP_A0),
+							  &slot));
+	pci_liveupdate_index_mark(&slot, true);
+	KUNIT_EXPECT_EQ(test, abandon(t, EP_A0), -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, is_recorded(t, EP_A0));
+	pci_liveupdate_index_mark(&slot, false);
+	KUNIT_EXPECT_EQ(test, abandon(t, EP_A0), 0);
+}
+
 /* The bridge was removed as well: the function cannot be reached. */
 static void abandon_removed_bridge(struct kunit *test)
 {
@@ -406,6 +424,7 @@ static struct kunit_case abandon_cases[] = {
 	KUNIT_CASE(abandon_bridge),
 	KUNIT_CASE_SLOW(abandon_absent),
 	KUNIT_CASE(abandon_removed),
+	KUNIT_CASE(abandon_in_motion),
 	KUNIT_CASE(abandon_removed_bridge),
 	KUNIT_CASE(abandon_other_card),
 	KUNIT_CASE(recorded_present),

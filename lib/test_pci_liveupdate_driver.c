@@ -252,6 +252,16 @@ static void bind_abandoned(struct kunit *test)
 	expect_bound_soon(test, EP_A0);
 }
 
+/* The driver binds to a function that user space abandons. */
+static void bind_abandoned_by_user(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	live_update_with_driver(test, false);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_abandon(api_key(t, EP_A0)), 0);
+	expect_bound_soon(test, EP_A0);
+}
+
 /* A driver override by user space binds the driver. */
 static void bind_overridden(struct kunit *test)
 {
@@ -675,6 +685,7 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(keep_master_of_reset),
 	KUNIT_CASE(bind_unaware),
 	KUNIT_CASE(bind_abandoned),
+	KUNIT_CASE(bind_abandoned_by_user),
 	KUNIT_CASE(bind_overridden),
 	KUNIT_CASE(bind_aware),
 	KUNIT_CASE(reset_by_driver),

@@ -170,6 +170,7 @@ static void refuse_reset(struct kunit *test)
 								      true));
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[PF]));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(NULL));
 	KUNIT_EXPECT_NE(test, pci_probe_reset_bus(bus), -EBUSY);
 }
 

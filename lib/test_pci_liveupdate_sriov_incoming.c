@@ -705,6 +705,20 @@ static void user_abandon_absent(struct kunit *test)
 }
 
 /* A PF of the next kernel that has no owner, and one that gets an owner. */
+/* An owned PF that is absent stays for its own file. */
+static void user_abandon_absent_owned(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	sriov_live_update(test, BIT(PF_S) | BIT(VF_S0));
+	sriov_scan(test);
+	api_remove_dev(t, PF_S);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S0), 0);
+	KUNIT_EXPECT_TRUE(test, api_contains(t, t->in.obj, PF_S));
+	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), 0);
+	KUNIT_EXPECT_FALSE(test, api_contains(t, t->in.obj, PF_S));
+}
+
 static void user_abandon_outgoing(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -1058,6 +1072,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_PARAM(user_abandon_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(user_abandon_implied),
 	KUNIT_CASE_SLOW(user_abandon_absent),
+	KUNIT_CASE(user_abandon_absent_owned),
 	KUNIT_CASE_SLOW(user_abandon_outgoing),
 	KUNIT_CASE_SLOW(store_refused_incoming),
 	KUNIT_CASE_SLOW(disable_both_sides),
