@@ -537,7 +537,11 @@ sessions() {
 
 # image OFFSET SIZE: get the image of a kernel.
 image() {
-	bar-read "$PCI/devices/$(functions_of $IVSHMEM)/resource2" "$1" "$2" >/tmp/image ||
+	local device
+
+	device=$(functions_of $IVSHMEM)
+	decode_memory "$device"
+	bar-read "$PCI/devices/$device/resource2" "$1" "$2" >/tmp/image ||
 		die "the image of the next kernel can be read"
 }
 

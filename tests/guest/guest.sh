@@ -27,6 +27,7 @@ start() {
 	stty -F "$side" raw -echo 2>/dev/null
 	exec 3>"$side"
 	load_modules
+	[ "$(parameter kernel first)" != first ] || enable_bridges
 }
 
 # load_modules: most scenarios want vfio-pci from the start, as a kernel without modules
@@ -255,6 +256,20 @@ enable_dma() {
 # file "enable" refuses a function with a driver.
 decode_memory() {
 	config_write "$1" 4 "$(printf %02x $(($(config_read "$1" 4) | 2)))"
+}
+
+# enable_bridges: bridges without a driver forward nothing until firmware or the driver of
+# a function below enables them. The stub and the programs of scenarios do not. A machine
+# that a device tree describes has no firmware.
+enable_bridges() {
+	local file bridge
+
+	[ -d /proc/device-tree ] || return 0
+	for file in "$PCI"/devices/*/secondary_bus_number; do
+		bridge=${file%/*}
+		bridge=${bridge##*/}
+		[ $(($(config_read "$bridge" 4) & 2)) != 0 ] || config_write "$bridge" 4 06
+	done
 }
 
 # can_do_dma ADDRESS: Bus Master Enable is set.
