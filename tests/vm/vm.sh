@@ -22,6 +22,9 @@ need_qemu() {
 		die "$QEMU is version $version, and $QEMU_MIN or newer is needed; set QEMU= to a newer one"
 }
 
+# KUnit takes 500 s on an emulated Arm machine of a busy host.
+VM_ARM64_FACTOR=2
+
 # vm_machine CONSOLE SIDE: the options of QEMU, one a line, for a machine whose kernel's
 # console is the serial port CONSOLE, and whose second port is the character device
 # SIDE. TCG always: a /dev/kvm that is there may still not run a guest.
@@ -130,14 +133,15 @@ vm_explain() {
 # vm_boot DIR KERNEL NEXT INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: run a machine
 # to its end. NEXT is the kernel that KERNEL hands over to; it and INITRD may be
 # empty. DIR/console has the console of both kernels, DIR/side the lines that the
-# guest wrote to the second serial port. After SECONDS the machine is ended, and
-# DIR/stuck has the registers and the stack of each processor. A QEMU-OPTION
-# overrides the ones here, such as -m.
+# guest wrote to the second serial port. After SECONDS, or VM_ARM64_FACTOR times SECONDS
+# on arm64, the machine is ended, and DIR/stuck has the registers and the stack of each
+# processor. A QEMU-OPTION overrides the ones here, such as -m.
 vm_boot() {
 	local dir=$1 kernel=$2 next=$3 initrd=$4 seconds=$5 line=$6 watch status=0
 	local -a options
 	shift 6
 
+	[[ $ARCH != arm64 ]] || seconds=$((VM_ARM64_FACTOR * seconds))
 	mkdir -p "$dir"
 	rm -f -- "$dir"/{console,side,stuck,answers,monitor.in,monitor.out}
 	mkfifo -- "$dir/monitor.in" "$dir/monitor.out"
