@@ -12,6 +12,8 @@ arm64_tests() {
 	run_similar arm64-update-7.3-to-7.2 on_arm64 live_update 7.3-base 7.2-base 64 update
 	run_similar arm64-update-64k on_arm64 live_update 7.3-64k 7.3-64k 64 update
 	run_similar arm64-vfs on_arm64 vfs_test 7.2-base 7.3-base one_pf vfs=8
+	run_similar arm64-vfs-7.3 on_arm64 vfs_test 7.3-base 7.3-base one_pf vfs=8
+	run_similar arm64-soak on_arm64 soak_test 7.2-base 7.3-base 5 "$SOAK_SEED"
 }
 
 # on_arm64 DIR TEST [ARGUMENT...]: run TEST DIR ARGUMENT... with kernels, guest and
