@@ -104,6 +104,24 @@ static void preserve_resized(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, entry->bar_shift[0], 34);
 }
 
+/* A resource at a fixed address is not that of a BAR. */
+static void preserve_fixed(struct kunit *test)
+{
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	t->devs[EP_A0]->resource[0].flags |= IORESOURCE_PCI_FIXED;
+	t->devs[EP_A0]->resource[PCI_ROM_RESOURCE].flags |= IORESOURCE_ROM_SHADOW;
+	api_begin_outgoing(test);
+	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
+	entry = test_index_entry(t->out.obj, api_key(t, EP_A0), &damage);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(entry));
+	KUNIT_EXPECT_EQ(test, entry->bar_shift[0], 0);
+	KUNIT_EXPECT_EQ(test, entry->bar_shift[PCI_SER_ROM], 0);
+}
+
 static void preserve_twice(struct kunit *test)
 {
 	struct api_test *t = test->priv;
@@ -486,6 +504,7 @@ static struct kunit_case outgoing_cases[] = {
 	KUNIT_CASE_PARAM(preserve_sets_bridges, domain_gen_params),
 	KUNIT_CASE(preserve_describes),
 	KUNIT_CASE(preserve_resized),
+	KUNIT_CASE(preserve_fixed),
 	KUNIT_CASE(preserve_twice),
 	KUNIT_CASE(unpreserve_not_held),
 	KUNIT_CASE(preserve_without_file),

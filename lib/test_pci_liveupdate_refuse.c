@@ -248,20 +248,40 @@ static void refuse_recovery(struct kunit *test)
 #define DPC_CAP		0x100
 
 /* Recovery disturbs no device that DPC has reset already, but these are lost. */
-static void recover_contained(struct kunit *test)
+static void contain(struct kunit *test, enum model_fn port)
 {
 	struct api_test *t = test->priv;
-	u8 *dpc = t->model.fns[RP_B].cfg + DPC_CAP;
+	u8 *dpc = t->model.fns[port].cfg + DPC_CAP;
 
 	t->model.no_services = true;
 	put_unaligned_le32(PCI_EXT_CAP_ID_DPC | 1 << 16, dpc);
 	api_live_update_all(test);
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[port]));
 	dpc[PCI_EXP_DPC_STATUS] = PCI_EXP_DPC_STATUS_TRIGGER;
-	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[port]));
+}
+
+static void recover_contained(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	contain(test, RP_B);
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(PF));
 	KUNIT_EXPECT_EQ(test, 1, test_count_logged(&t->guard,
 						   "reset by Downstream Port Containment"));
+}
+
+/* Bridges go with the last function below them. */
+static void recover_contained_switch(struct kunit *test)
+{
+	const unsigned long below = BIT(EP_A0) | BIT(EP_A1) | BIT(EP_CONV);
+	struct api_test *t = test->priv;
+
+	contain(test, RP_A);
+	api_expect_incoming(test, ALL_FUNCTIONS & ~below);
+	KUNIT_EXPECT_EQ(test, hweight_long(below),
+			test_count_logged(&t->guard,
+					  "reset by Downstream Port Containment"));
 }
 
 /* Freeze */
@@ -361,6 +381,7 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(allow_bus_reset),
 	KUNIT_CASE(refuse_recovery),
 	KUNIT_CASE(recover_contained),
+	KUNIT_CASE(recover_contained_switch),
 	KUNIT_CASE(check_outgoing),
 	KUNIT_CASE(stop_abandoned),
 	{ }
