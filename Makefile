@@ -50,7 +50,7 @@ PLOTS		?=
 # how long libFuzzer looks for other damaged records.
 OPS		?= 200000000
 FUZZ_SECONDS	?= 600
-# make mutants: try one mutant in so many, instead of as many as take ten minutes.
+# make mutants: try one mutant in so many, instead of more than a hundred of each part.
 EVERY		?=
 # Where "make export" writes the series.
 O		?= export
