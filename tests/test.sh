@@ -43,7 +43,7 @@ usage() {
 build_ahead() {
 	local kernel
 
-	for kernel in 7.2-base 7.3-base 7.3-off 7.3-guardonly 7.3-next 7.3-debug; do
+	for kernel in 7.2-base 7.3-base 7.3-off 7.3-debug; do
 		build_kernel "$kernel"
 	done 2>&1 >/dev/null </dev/null | sed -u 's/^ */# /'
 }

@@ -7,9 +7,9 @@
 debug_tests() {
 	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*'
 	run_similar debug-update live_update 7.3-debug 7.3-debug 16 update
-	run vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
-	run vfio-module module_test 7.3-debug 7.3-debug
-	run vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
+	run_similar vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
+	run_similar vfio-module module_test 7.3-debug 7.3-debug
+	run_similar vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
 	run_similar fault-sweep fault_test 7.3-debug 7.3-debug
 	run_similar race-debug race_test 7.3-debug 7.3-debug
 	run_similar race-kcsan kcsan_test 7.3-kcsan 7.3-kcsan

@@ -7,7 +7,7 @@ PERF_SCRIPTS=$ROOT/tools/perf-scripts
 
 perf_tests() {
 	run perf-update perf_update_test
-	run perf-damage perf_damage_test
+	run_similar perf-damage perf_damage_test
 }
 
 # perf_update_test DIR: perf records a live update in the guest, and the host reports.

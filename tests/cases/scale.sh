@@ -9,7 +9,7 @@ SCALE_SEGMENTS=${VM_SEGMENTS:-16}
 
 scale_tests() {
 	run scale scale_test 7.2-base 7.3-base 1024 one
-	run scale-files scale_test 7.3-base 7.3-base 1024 each
+	run_similar scale-files scale_test 7.3-base 7.3-base 1024 each
 	run scale-sriov sriov_scale_test 7.2-base 7.3-base 4,127 50
 	run_similar scale-sriov-buses sriov_scale_test 7.3-base 7.3-base 2,300 100
 	run_similar scale-sriov-stride sriov_scale_test 7.3-base 7.3-base 2,100,2,3 10

@@ -6,9 +6,9 @@
 touch_tests() {
 	run guard-cost guard_cost_test
 	run touch touch_test none
-	run touch-renumber touch_test renumber
-	run touch-move touch_test move
-	run touch-guard-only touch_test none 1
+	run_similar touch-renumber touch_test renumber
+	run_similar touch-move touch_test move
+	run_similar touch-guard-only touch_test none 1
 	run_similar touch-guard-only-move touch_test move 1
 	run update-option-off live_update 7.3-base 7.3-off 8 option_off
 }

@@ -10,7 +10,7 @@ update_tests() {
 	run_similar update-one-function live_update 7.3-base 7.3-base 1 update
 	run update-two-segments live_update 7.3-base 7.3-base 24 update \
 		pci_liveupdate_hosts=1,24 segments=2
-	run update-next-version live_update 7.3-next 7.3-base 8 update \
+	run_similar update-next-version live_update 7.3-next 7.3-base 8 update \
 		"version=$(($(record_version) + 1))"
 	run_similar update-from-next-version live_update 7.3-base 7.3-next 8 update \
 		"version=$(record_version)"
