@@ -8,7 +8,7 @@
 # shellcheck source=scripts/series-lib.sh
 . "$ROOT/scripts/series-lib.sh"
 
-OURS=(pci-liveupdate.config off.config)
+OURS=(pci-liveupdate.config pci-liveupdate-x86_64.config off.config)
 
 usage() {
 	cat <<-END
