@@ -19,7 +19,7 @@ debug_tests() {
 
 # fault_test DIR FROM TO: page_owner counts the pages that KHO preserves.
 fault_test() {
-	live_update "$1" "$2" "$3" 16 faults --qemu=fault_devices page_owner=on \
+	live_update "$1" "$2" "$3" 16 faults --qemu=fault_devices --seconds=450 page_owner=on \
 		vfio.enable_unsafe_noiommu_mode=1 pci_liveupdate_hosts=1,2
 }
 
