@@ -111,23 +111,31 @@ bool fault_in_call(unsigned int n, int (*call)(void *arg), void *arg, int *ret)
 	return !strtoul(left, NULL, 10);
 }
 
-/* The number of pages that are preserved for the next kernel. */
-long kho_pages(void)
+/*
+ * The number of pages that are preserved for the next kernel. Prints the stacks that
+ * allocated them if @print. Nodes of KHO's radix tree don't count: it keeps them.
+ */
+long kho_pages(bool print)
 {
 	FILE *stacks = fopen(DEBUG "page_owner_stacks/show_stacks", "r");
-	bool preserved = false;
-	char line[256];
+	char line[256], stack[8192] = "";
+	size_t used = 0;
 	long pages = 0;
 
 	if (!stacks)
 		err(1, DEBUG "page_owner_stacks/show_stacks");
 	while (fgets(line, sizeof(line), stacks)) {
-		if (strstr(line, "kho_alloc_preserve"))
-			preserved = true;
-		if (preserved && !strncmp(line, "nr_base_pages: ", 15))
-			pages += atol(line + 15);
-		if (*line == '\n')
-			preserved = false;
+		if (*line != '\n' && used + sizeof(line) < sizeof(stack)) {
+			used += sprintf(stack + used, "data failed %s", line);
+			continue;
+		}
+		if (strstr(stack, "kho_alloc_preserve") &&
+		    !strstr(stack, "kho_radix_alloc_node")) {
+			pages += atol(strstr(stack, "nr_base_pages: ") + 15);
+			if (print)
+				fputs(stack, stdout);
+		}
+		*stack = used = 0;
 	}
 	fclose(stacks);
 	return pages;

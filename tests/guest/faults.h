@@ -9,6 +9,6 @@
 
 void faults_init(void);
 bool fault_in_call(unsigned int n, int (*call)(void *arg), void *arg, int *ret);
-long kho_pages(void);
+long kho_pages(bool print);
 
 #endif /* _GUEST_FAULTS_H */

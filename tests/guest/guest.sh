@@ -422,8 +422,8 @@ nvme_runs() {
 	local queue
 
 	queue=$(nvme_queue "$1")
-	# Memory decoding may be off; turning it on is no reset.
-	echo 1 >"$PCI/devices/$1/enable"
+	# Memory decoding may be off; turning it on is no reset. A driver has turned it on.
+	[ -e "$PCI/devices/$1/driver" ] || echo 1 >"$PCI/devices/$1/enable"
 	[ "$(register_read "$1" $NVME_CC)" = $NVME_CC_RUN ] &&
 		[ "$(register_read "$1" $NVME_CSTS)" = 1 ] &&
 		[ "$(register_read "$1" $NVME_AQA)" = $NVME_AQA_QUEUES ] &&
