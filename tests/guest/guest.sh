@@ -351,6 +351,12 @@ edu_holds() {
 	[ $((live)) = $((~pattern & 0xffffffff)) ] && [ $((dma)) = "${2:-$pattern}" ]
 }
 
+# enable_decoding ADDRESS: memory decoding may be off; turning it on is no reset. A driver
+# has turned it on.
+enable_decoding() {
+	[ -e "$PCI/devices/$1/driver" ] || echo 1 >"$PCI/devices/$1/enable"
+}
+
 # edus_that_hold DMA-EDU ADDRESS...: the number of edus with their registers, of which
 # DMA-EDU did DMA during the kexec.
 edus_that_hold() {
@@ -358,8 +364,7 @@ edus_that_hold() {
 	shift
 
 	for address; do
-		# Memory decoding may be off; turning it on is no reset.
-		echo 1 >"$PCI/devices/$address/enable"
+		enable_decoding "$address"
 		source=
 		[ "$address" != "$dma_edu" ] || source=$EDU_BUFFER
 		! edu_holds "$address" $source || n=$((n + 1))
@@ -422,8 +427,7 @@ nvme_runs() {
 	local queue
 
 	queue=$(nvme_queue "$1")
-	# Memory decoding may be off; turning it on is no reset. A driver has turned it on.
-	[ -e "$PCI/devices/$1/driver" ] || echo 1 >"$PCI/devices/$1/enable"
+	enable_decoding "$1"
 	[ "$(register_read "$1" $NVME_CC)" = $NVME_CC_RUN ] &&
 		[ "$(register_read "$1" $NVME_CSTS)" = 1 ] &&
 		[ "$(register_read "$1" $NVME_AQA)" = $NVME_AQA_QUEUES ] &&
