@@ -20,7 +20,7 @@ INDEX_ARGS=(--ops=40000 --seed=1 --stop)
 # A run of the harness takes less than 10 seconds of processor time, and more of
 # real time on a busy machine.
 INDEX_SECONDS=60
-# The guest waits most of the time: sriov_disable() sleeps for a second.
+# More than there are processors: sriov_disable() sleeps for a second.
 KUNIT_LANES=4
 # A suite of KUnit may take that long, and a kernel to boot.
 KUNIT_SECONDS=240
@@ -165,8 +165,8 @@ take_verdicts() {
 	done <"$1"
 }
 
-# Boot again after a mutant that crashed the kernel, or left a suite failing. The serial
-# port would take half of the time: only warnings and errors go there.
+# Boot again after a mutant that crashed the kernel, or left a suite failing. The results
+# are in debugfs: only warnings and errors go to the slow serial port.
 lane_kunit() {
 	local lane=$1 after='' pending='' ended='' before watch failures=0
 	local machine=$dir/machine.$lane
