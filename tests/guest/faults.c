@@ -119,6 +119,7 @@ long kho_pages(bool print)
 {
 	FILE *stacks = fopen(DEBUG "page_owner_stacks/show_stacks", "r");
 	char line[256], stack[8192] = "";
+	const char *number;
 	size_t used = 0;
 	long pages = 0;
 
@@ -129,9 +130,10 @@ long kho_pages(bool print)
 			used += sprintf(stack + used, "data failed %s", line);
 			continue;
 		}
-		if (strstr(stack, "kho_alloc_preserve") &&
+		number = strstr(stack, "nr_base_pages: ");
+		if (number && strstr(stack, "kho_alloc_preserve") &&
 		    !strstr(stack, "kho_radix_alloc_node")) {
-			pages += atol(strstr(stack, "nr_base_pages: ") + 15);
+			pages += atol(number + 15);
 			if (print)
 				fputs(stack, stdout);
 		}
