@@ -20,8 +20,8 @@ FAULTY=0000:00:13.0
 # PFs
 PF_LINK_DOWN=0000:00:15.0
 PF_PULLED=0000:00:16.0
-# The function whose reset takes a second.
-SLOW=0000:00:19.0
+# The function that is reset while the kernel shuts down.
+BYSTANDER=0000:00:19.0
 
 # below PORT: functions, VFs after their PF.
 below() {
@@ -116,7 +116,7 @@ kept_vfs() {
 }
 
 neighbours() {
-	below_bridges | grep -vxF "$(lost; below $SLOW)"
+	below_bridges | grep -vxF "$(lost; below $BYSTANDER)"
 	kept_vfs
 }
 
@@ -153,7 +153,22 @@ mark() {
 gap() {
 	grep -q -m 1 'preserving .* segments for the next kernel' /dev/kmsg
 	eval "$(cat /tmp/gap)"
+	: >/tmp/gap_over
 	say "data gap over"
+}
+
+# keep_resetting FUNCTION: shutdown waits for the locks of the function and of its port.
+# Three processes hold them in turn until the losses have happened. The function does
+# not decode addresses: QEMU may lose an access to another function while it maps a BAR.
+keep_resetting() {
+	local _
+
+	config_write "$1" 4 00
+	for _ in 1 2 3; do
+		while [ ! -e /tmp/gap_over ]; do
+			echo 1 >"$PCI/devices/$1/reset"
+		done &
+	done
 }
 
 # prepare_gap: find registers before that.
@@ -185,7 +200,7 @@ start_devices() {
 first() {
 	local gone gone_pfs
 
-	bind $(below_bridges | grep -vxF "$(below $SLOW)")
+	bind $(below_bridges | grep -vxF "$(below $BYSTANDER)")
 	bind_vfs
 	bind $(vfs_of $(lost_pfs))
 	check "the neighbours are preserved" preserve vm1 $(neighbours)
@@ -199,9 +214,7 @@ first() {
 		"gone_pfs=$(echo $gone_pfs | tr ' ' ,)"
 	mark 5a
 	gap &
-	# Shutdown waits for this reset, which takes a second.
-	echo 1 >"$PCI/devices/$(below $SLOW)/reset" &
-	usleep 100000
+	keep_resetting "$(below $BYSTANDER)"
 	run_next_with_dma $(edus_below_bridges)
 }
 
