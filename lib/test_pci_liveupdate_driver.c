@@ -85,6 +85,20 @@ static void keep_master_outgoing(struct kunit *test)
 	end_kexec(test, api_with_bridges(BIT(EP_A0)));
 }
 
+/* Recovery, in an interrupt thread, would wait for locks of pcie_portdrv_shutdown(). */
+static void refuse_recovery_in_kexec(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	begin_kexec(test);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	pci_liveupdate_handing_over = true;
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_blocks_recovery(t->devs[RP_B]));
+	api_expect_logged(test, "the kexec has begun");
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(NULL));
+	end_kexec(test, api_with_bridges(BIT(EP_A0)));
+}
+
 static int call_reboot_notifier(void)
 {
 	struct notifier_block *nb = &pci_liveupdate_reboot_nb;
@@ -679,6 +693,7 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(keep_master_outgoing),
 	KUNIT_CASE(clear_master_without_record),
 	KUNIT_CASE(clear_master_for_reboot),
+	KUNIT_CASE(refuse_recovery_in_kexec),
 	KUNIT_CASE(clear_master_of_finished),
 	KUNIT_CASE(keep_master_incoming),
 	KUNIT_CASE(keep_master_of_bound),

@@ -574,9 +574,13 @@ void pci_liveupdate_end_bus_reset(struct pci_dev *dev)
  * error if recovery is blocked. If Downstream Port Containment has reset the devices
  * already, they are no longer preserved.
  *
+ * After the kexec has begun, the guard would refuse the reset of a preserved function.
+ * A reset waits for the lock of the bridge, and pcie_portdrv_shutdown(), with this
+ * lock, waits for the interrupt thread that recovers.
+ *
  * Context: Process context. May sleep.
  * Return: true if @bridge or a function below is preserved by the previous kernel
- *         and not finished.
+ *         and not finished, or the kexec has begun.
  */
 bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
 {
@@ -586,6 +590,11 @@ bool pci_liveupdate_blocks_recovery(struct pci_dev *bridge)
 	if (pci_liveupdate_is_contained(bridge)) {
 		pci_liveupdate_lose_below(bridge);
 		return false;
+	}
+
+	if (READ_ONCE(pci_liveupdate_handing_over)) {
+		pci_err(bridge, "cannot be reset to recover from an error: the kexec has begun\n");
+		return true;
 	}
 
 	if (bridge->subordinate)
