@@ -42,6 +42,8 @@ main() {
 	[[ $ARCH == x86_64 ]] || build+=-$ARCH
 	need_compiler
 	tree=$("$ROOT/scripts/make-tree.sh" "$TO")
+	# Tests that begin at the same time build the same programs.
+	lock "${build##*/}"
 	step "tool" build_tool "$tree/include/uapi"
 	step "programs of the guest" build_programs "$tree"
 
