@@ -5,6 +5,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/array_size.h>
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/delay.h>
@@ -665,17 +666,21 @@ static void stop_spying(struct pci_dev *dev)
 
 static void uevent_of_end(struct kunit *test)
 {
+	static const enum model_fn fns[] = { PF, EP_CONV, EP_A0 };
 	struct api_test *t = test->priv;
 
 	api_live_update_all(test);
-	for (int i = 0; i < 2; i++) {
-		enum model_fn fn = i ? EP_CONV : PF;
+	for (int i = 0; i < ARRAY_SIZE(fns); i++) {
+		enum model_fn fn = fns[i];
 
 		spy_on_uevents(t->devs[fn]);
-		if (i)
+		if (i == 0)
+			api_finish(t, fn);
+		else if (i == 1)
 			api_abandon(t, fn);
 		else
-			api_finish(t, fn);
+			pci_liveupdate_incoming_abandon_recorded(t->model.domain,
+								 model_bdf(&t->model, fn));
 		KUNIT_EXPECT_EQ(test, uevents.nr, 1);
 		KUNIT_EXPECT_STREQ(test, uevents.state,
 				   i ? "abandoned" : "finished");
