@@ -51,8 +51,7 @@ errors_vfs_devices() {
 	errors_bystander
 }
 
-# A function that is reset meanwhile. And let pciehp handle slots,
-# not ACPI.
+# A function that is reset meanwhile. And let pciehp handle slots, not ACPI.
 errors_bystander() {
 	printf '%s\n' -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
 	vm_root_port rp19 19
