@@ -34,9 +34,11 @@ vm_machine() {
 	case $ARCH in
 	x86_64) printf '%s\n' -machine q35 -cpu max -serial chardev:side ;;
 	# The machine has one UART. With "max" QEMU would spend its time on pointer
-	# authentication.
+	# authentication. With pages of 64 KiB each of KHO's three scratch areas takes
+	# 512 MiB, see SCRATCH_ALIGNMENT_BYTES. Memory begins at 1 GiB, and an edu reaches
+	# the first 4 GiB of addresses.
 	arm64)
-		printf '%s\n' -machine virt,gic-version=3 -cpu cortex-a57 \
+		printf '%s\n' -machine virt,gic-version=3 -cpu cortex-a57 -m 3G \
 			-device pci-serial,chardev=side,bus=pcie.0,addr=1f.0
 		;;
 	esac
