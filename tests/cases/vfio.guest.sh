@@ -104,12 +104,45 @@ check_again() {
 	check "the log says what to do" log_has "bind it and retrieve the file again"
 }
 
+# vfs_enabled PF: the function itself says so.
+vfs_enabled() {
+	local offset
+
+	offset=$(extended_capability "$1" 0x10)
+	[ $(($(config_read "$1" $((offset + 8)) 2) & 1)) != 0 ]
+}
+
+# check_unbound PF: the PF stays preserved, and goes back to its user. The VFs are lost.
+check_unbound() {
+	local vfs all
+
+	vfs=$(vfs_of "$1")
+	all=$(users_functions)
+	bind_to vfio-pci "$1"
+	check_same "binding the PF leaves its VFs" "$(vfs_of "$1")" "$vfs"
+	check "they are enabled" vfs_enabled "$1"
+	unbind "$1"
+	check_same "unbinding it removes them" "$(vfs_of "$1")" ""
+	check "they are disabled" not vfs_enabled "$1"
+	check_same "the PF stays preserved" "$(records incoming pf)" "$1"
+	check "it can do DMA" can_do_dma "$1"
+	bind_to vfio-pci "$1"
+	(unset VF_TOKEN && SESSION=pf vfio_user pf-go-on "$1")
+	bind_to vfio-pci $(users_functions)
+	check "the session of the VFs is finished" vfio-user give-up $all
+	check_same "nothing stays in the record" "$(records incoming)" ""
+}
+
 second() {
 	local all
 
 	all=$(users_functions)
 	check_same "the functions are in the record" \
 		"$(records incoming '^function$|^vf$')" "$all"
+	if [ "$(parameter unbind no)" = yes ]; then
+		check_unbound $(pfs)
+		return
+	fi
 	check_again
 	[ ! "$VF_TOKEN" ] || online_again $(pfs) "$(kept_vfs | head -n 1)"
 	bind_to vfio-pci $all

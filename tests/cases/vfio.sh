@@ -7,6 +7,7 @@ vfio_tests() {
 	run vfio-7.2-to-7.3 vfio_test 7.2-base 7.3-base
 	run_similar vfio-7.3-to-7.2 vfio_test 7.3-base 7.2-base
 	run vfio-pf vfio_test 7.3-base 7.3-base pf=vfio-pci vfio_pci.enable_sriov=1
+	run_similar vfio-pf-unbound unbound_test 7.3-base 7.3-base
 	run vfio-siblings siblings_test 7.3-base 7.3-base
 	run vfio-owner-dies vfio_test 7.3-base 7.3-base owner=dies
 	run vfio-tool live_update 7.3-base 7.3-base 17 vfio_tool \
@@ -30,6 +31,12 @@ siblings_test() {
 	live_update "$1" "$2" "$3" 1 vfio_siblings --qemu=sibling_devices --trace \
 		vfio.enable_unsafe_noiommu_mode=1 || return
 	is_not_written "$1"
+}
+
+# unbound_test DIR FROM TO: the unbinding writes to configuration space.
+unbound_test() {
+	live_update "$1" "$2" "$3" 8 vfio --qemu=vfio_devices vfs=4 vfs_step=2 \
+		vfio.enable_unsafe_noiommu_mode=1 pf=vfio-pci vfio_pci.enable_sriov=1 unbind=yes
 }
 
 # module_test DIR FROM TO: vfio-pci is a module of these kernels.
