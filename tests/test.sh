@@ -14,10 +14,10 @@
 # shellcheck source=tests/vm/suite.sh
 . "$ROOT/tests/vm/suite.sh"
 
-# The subjects in the order that they run in. tests/cases/SUBJECT.sh defines
-# SUBJECT_tests(), which runs the tests of the subject.
+# The subjects in the order that they run in, no long test last: it would run alone.
+# tests/cases/SUBJECT.sh defines SUBJECT_tests(), which runs the tests of the subject.
 SUBJECTS=(host kunit update vfs vfio vfio_iommu resets errors access iommu refused damage
-	soak perf scale touch debug arm64)
+	debug soak perf scale touch arm64)
 
 ROUNDS=${ROUNDS:-1}
 

@@ -3,13 +3,13 @@
 #
 # The KUnit suites of our files.
 
-kunit_tests() {
-	run kunit-7.2 kunit 7.2-base
-	run kunit-7.3 kunit 7.3-base
-}
-
-# Disabling VFs takes a second, in each case that has some.
+# Disabling VFs takes a second, in each case that has some: sriov_disable() sleeps.
 KUNIT_SECONDS=420
+
+kunit_tests() {
+	run_beside kunit-7.2 kunit 7.2-base
+	run_beside kunit-7.3 kunit 7.3-base
+}
 
 # kunit DIR KERNEL [SUITES]: run the suites that match the pattern SUITES. All tests
 # pass, and none is skipped. kmemleak only finds leaks in a scan, and doubles the

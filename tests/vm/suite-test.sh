@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Two suites run at once in one cache: each counts its own results only, and none
-# writes to the other's logs. A skipped test counts as such.
+# writes to the other's logs. A skipped test counts as such. A test that mostly sleeps
+# runs beside others.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -43,6 +44,11 @@ await_file() {
 	return 1
 }
 
+# write_file DIR FILE
+write_file() {
+	: >"$2"
+}
+
 # tiny_suite NAME FOLDER: the long suite begins before the short one, and ends
 # after it.
 tiny_suite() {
@@ -60,6 +66,12 @@ tiny_suite() {
 	short)
 		run bad bad_test
 		run absent skip_test
+		;;
+	# Each lane has a test that waits for the one beside them.
+	alone)
+		run first await_file "$folder/beside"
+		run second await_file "$folder/beside"
+		run_beside beside write_file "$folder/beside"
 		;;
 	esac
 	await_tests
@@ -105,7 +117,7 @@ main() {
 	# A suite that runs alone has its usual folder.
 	rc=0
 	"$0" --suite alone "$folder" >"$folder/alone" 2>&1 || rc=$?
-	expect_end "$folder/alone" "1 passed, 0 failed" 0 "$rc" || bad=1
+	expect_end "$folder/alone" "4 passed, 0 failed" 0 "$rc" || bad=1
 	if ! grep -qx "# results: $folder/cache/tiny/results.ktap" "$folder/alone"; then
 		echo "a suite that runs alone does not write to $folder/cache/tiny"
 		bad=1

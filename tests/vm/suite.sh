@@ -16,8 +16,8 @@ declare -A SUITE=()
 # An emulated machine keeps one processor busy.
 LANES=2
 
-# Process groups that end with this script, by the ID of their leader: of tests, and of
-# all commands in the background.
+# Process groups that end with this script, by the ID of their leader: of tests, with the
+# number of lanes that each takes, and of all commands in the background.
 declare -A TESTS_UNDER_WAY=() IN_BACKGROUND=()
 
 # start_suite NAME PATTERN [ALL]: take a folder below the cache for logs and results,
@@ -78,14 +78,38 @@ await_tests() {
 	done
 }
 
+# lanes_taken: by the tests that are under way.
+lanes_taken() {
+	local -i lanes=0
+	local taken
+
+	for taken in "${TESTS_UNDER_WAY[@]}"; do
+		lanes+=$taken
+	done
+	echo "$lanes"
+}
+
+# start_test LANES NAME COMMAND [ARGUMENT...]
+start_test() {
+	# shellcheck disable=SC2053 # it is a pattern
+	[[ $2 == ${SUITE[pattern]} ]] || return 0
+	while (($(lanes_taken) + $1 > LANES)); do
+		await_test
+	done
+	in_background run_test "$2${SUITE[round]:-}" "${@:3}"
+	TESTS_UNDER_WAY[$!]=$1
+}
+
 # run NAME COMMAND [ARGUMENT...]: COMMAND gets a folder for its logs first, and its
 # steps log there as well. This returns when the test has begun.
 run() {
-	# shellcheck disable=SC2053 # it is a pattern
-	[[ $1 == ${SUITE[pattern]} ]] || return 0
-	((${#TESTS_UNDER_WAY[@]} < LANES)) || await_test
-	in_background run_test "$1${SUITE[round]:-}" "${@:2}"
-	TESTS_UNDER_WAY[$!]=1
+	start_test 1 "$@"
+}
+
+# run_beside NAME COMMAND [ARGUMENT...]: the same, for a test that mostly sleeps. It runs
+# beside those that keep the processors busy.
+run_beside() {
+	start_test 0 "$@"
 }
 
 # run_test NAME COMMAND [ARGUMENT...]
