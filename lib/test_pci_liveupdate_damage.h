@@ -276,9 +276,6 @@ static const struct test_damage test_damages[] = {
 	  PRESERVED, NUMBER(sizeof(struct pci_ser)), { COPY(IN_ROOT_PA, IN_SPARE_PA, 0) } },
 	{ DAMAGE_ADDRESS, "root_no_memory", -EFAULT, "root", IN_ROOT_PA,
 	  PRESERVED, NUMBER(sizeof(struct pci_ser)), { SET(IN_ROOT_PA, 1ULL << 51) } },
-	{ DAMAGE_ADDRESS, "root_large", -EFAULT, "root", IN_ROOT_PA,
-	  PRESERVED, NUMBER(sizeof(struct pci_ser)),
-	  { COPY(IN_ROOT_PA, IN_SEGMENT(bitmap), 0) } },
 
 	/* Versions, features and the checksum of the root */
 	{ DAMAGE_RECORD, "version_0", -EPROTO, "version", IN_ROOT(version),
@@ -395,18 +392,25 @@ static const struct test_damage test_damages[] = {
 	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE), { COPY(IN_SEGMENT(bitmap), IN_SPARE_PA, 0) } },
 	{ DAMAGE_RECORD, "bitmap_second_page", -EFAULT, "bitmap", IN_SEGMENT(bitmap),
 	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE), { ADD(IN_SEGMENT(bitmap), PAGE_SIZE) } },
-	{ DAMAGE_RECORD, "bitmap_small", -EFAULT, "bitmap", IN_SEGMENT(bitmap),
-	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE),
-	  { COPY(IN_SEGMENT(bitmap), IN_SEGMENT(buses), 0) } },
 	{ DAMAGE_RECORD, "buses_0", -EFAULT, "buses", IN_SEGMENT(buses),
 	  PRESERVED, NUMBER(PCI_SER_BUSES_SIZE), { SET(IN_SEGMENT(buses), 0) } },
 	{ DAMAGE_RECORD, "buses_misaligned", -EINVAL, "buses", IN_SEGMENT(buses),
 	  ALIGNED, NUMBER(PAGE_SIZE), { ADD(IN_SEGMENT(buses), PAGE_SIZE / 2) } },
 	{ DAMAGE_RECORD, "buses_ordinary", -EFAULT, "buses", IN_SEGMENT(buses),
 	  PRESERVED, NUMBER(PCI_SER_BUSES_SIZE), { COPY(IN_SEGMENT(buses), IN_SPARE_PA, 0) } },
+
+	/* Preserved memory of another size. Larger pages hold each in one page */
+#if PAGE_SIZE < PCI_SER_BITMAP_SIZE
+	{ DAMAGE_ADDRESS, "root_large", -EFAULT, "root", IN_ROOT_PA,
+	  PRESERVED, NUMBER(sizeof(struct pci_ser)),
+	  { COPY(IN_ROOT_PA, IN_SEGMENT(bitmap), 0) } },
+	{ DAMAGE_RECORD, "bitmap_small", -EFAULT, "bitmap", IN_SEGMENT(bitmap),
+	  PRESERVED, NUMBER(PCI_SER_BITMAP_SIZE),
+	  { COPY(IN_SEGMENT(bitmap), IN_SEGMENT(buses), 0) } },
 	{ DAMAGE_RECORD, "buses_large", -EFAULT, "buses", IN_SEGMENT(buses),
 	  PRESERVED, NUMBER(PCI_SER_BUSES_SIZE),
 	  { COPY(IN_SEGMENT(buses), IN_SEGMENT(bitmap), 0) } },
+#endif
 
 	/* The number and the checksum of a segment */
 	{ DAMAGE_RECORD, "segment_reserved", -EBADMSG, "reserved", IN_SEGMENT(reserved),
