@@ -3,8 +3,9 @@
 #
 # The KUnit suites of our files.
 
-# Disabling VFs takes a second, in each case that has some: sriov_disable() sleeps.
-KUNIT_SECONDS=420
+# Disabling VFs takes a second, in each case that has some: sriov_disable() sleeps. And
+# other tests run beside KUnit.
+KUNIT_SECONDS=600
 
 kunit_tests() {
 	run_beside kunit-7.2 kunit 7.2-base
