@@ -12,50 +12,43 @@
 #include <linux/kernel.h>
 
 #include "harness.h"
+#include "model.h"
 #include "record.h"
 #include "shim/heap_shim.h"
 #include "shim/kho_shim.h"
 #include "shim/log_shim.h"
-#include "test_pci_liveupdate_checksum.h"
 #include "tests.h"
 #include "world.h"
 
 #define DOMAIN	0x10003
 
-/* A bridge, a PF with two VFs, and functions of which one has each kind of BAR. */
-#define BRIDGE		0x0008
-#define PF		0x0100
-#define VF		0x0104
-#define LAST_VF		0x0106
-#define FUNCTION	0x0200
-#define LAST_FUNCTION	0x02ff
+#define PF	0x0100
+#define VF	0x0104
 
+/* The generations are such that the first function is a bridge, see base_create(). */
 static const struct {
 	u16 bdf;
-	struct pci_function_ser entry;
+	enum model_kind kind;
+	u8 generation;
 } functions[] = {
-	{ BRIDGE, {
-		.vendor = 0x8086, .device = 0x1234, .flags = PCI_SER_BRIDGE,
-		.bar_shift = { [0] = 12, [PCI_SER_ROM] = 16 },
-		.secondary = 1, .subordinate = 2 } },
-	{ PF, {
-		.vendor = 0x144d, .device = 0xa824, .bar_shift = { 15 },
-		.flags = PCI_SER_PF | PCI_SER_IMPLIED | PCI_SER_AUTOPROBE } },
-	{ VF, { .vendor = 0x144d, .device = 0xa825, .flags = PCI_SER_VF } },
-	{ LAST_VF, {
-		.vendor = 0x144d, .device = 0xa825,
-		.flags = PCI_SER_VF | PCI_SER_INTX_BROKEN } },
-	{ FUNCTION, {
-		.vendor = 0x8086, .device = 0x1572,
-		.bar_shift = { 12, 0, 32, 0, 5, 63, 16 } } },
-	{ LAST_FUNCTION, {
-		.vendor = 0xfffe, .flags = PCI_SER_INTX_BROKEN } },
+	{ 0x0008, MODEL_FUNCTION, 1 },
+	{ PF, MODEL_IMPLIED_PF, 1 },
+	{ VF, MODEL_VF, 1 },
+	{ 0x0106, MODEL_VF, 2 },
+	{ 0x0200, MODEL_FUNCTION, 1 },
+	{ 0x02ff, MODEL_FUNCTION, 2 },
 };
 
-static const struct pci_sriov_ser state = {
-	.num_vfs = 2, .offset = 4, .stride = 2, .vf_device = 0xa825,
-	.bar_shift = { 14, 0, 0, 20 }, .max_bus = 1,
-};
+static pci_ser_key_t function_key(size_t nth)
+{
+	return PCI_SER_KEY(DOMAIN, functions[nth].bdf);
+}
+
+static struct pci_function_ser function_entry(size_t nth)
+{
+	return model_entry_of(function_key(nth), functions[nth].generation,
+			      functions[nth].kind);
+}
 
 /* Directory, leaves of buses 0 to 2, and the leaf of PFs of bus 1. */
 static const unsigned int leaves[] = { 0, 1, 2, PCI_SER_BUSES + 1 };
@@ -82,23 +75,32 @@ struct tally {
 	unsigned int harmless;
 };
 
+static u8 add_function(struct pci_liveupdate_index *index, size_t nth)
+{
+	struct pci_function_ser entry = function_entry(nth);
+	pci_ser_key_t key = function_key(nth);
+	struct pci_sriov_ser sriov;
+
+	if (entry.flags & PCI_SER_PF) {
+		sriov = model_sriov(key, functions[nth].generation);
+		ASSERT(!pci_liveupdate_index_add_pf(index, key, &entry, &sriov));
+	} else {
+		ASSERT(!pci_liveupdate_index_add(index, key, &entry));
+	}
+	return entry.flags;
+}
+
+/* Create a record whose functions have all flags, each one or another. */
 static struct base base_create(void)
 {
 	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
 	struct base base;
-	pci_ser_key_t key;
-	int err;
+	u8 flags = 0;
 
 	ASSERT(!IS_ERR(index));
-	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-		key = PCI_SER_KEY(DOMAIN, functions[i].bdf);
-		if (functions[i].bdf == PF)
-			err = pci_liveupdate_index_add_pf(index, key, &functions[i].entry,
-							  &state);
-		else
-			err = pci_liveupdate_index_add(index, key, &functions[i].entry);
-		ASSERT(!err);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		flags |= add_function(index, i);
+	CHECK_EQ(flags, PCI_SER_BRIDGE | PCI_SER_SRIOV_FLAGS | PCI_SER_INTX_BROKEN);
 	base.root_pa = pci_liveupdate_index_root_pa(index);
 	kho_shim_kexec();
 	base.seg = record_segment(base.root_pa, 0);
@@ -127,12 +129,18 @@ static bool is_checksum(const struct pci_liveupdate_damage *damage)
 	return !strncmp(damage->field, "checksum", strlen("checksum"));
 }
 
-/* Compare all but the checksum. Nothing compares it once it is right. */
 static bool function_is_intact(size_t nth, const struct pci_function_ser *entry,
 			       const struct pci_sriov_ser *sriov)
 {
-	return !memcmp(entry, &functions[nth].entry, sizeof(*entry) - 1) &&
-	       (!sriov || !memcmp(sriov, &state, sizeof(*sriov) - 1));
+	struct pci_function_ser expected = function_entry(nth);
+	struct pci_sriov_ser state;
+
+	if (memcmp(entry, &expected, sizeof(expected)))
+		return false;
+	if (!sriov)
+		return true;
+	state = model_sriov(function_key(nth), functions[nth].generation);
+	return !memcmp(sriov, &state, sizeof(state));
 }
 
 /*
@@ -149,9 +157,7 @@ static unsigned int count_refused(struct pci_liveupdate_index *index,
 
 	CHECK_EQ(pci_liveupdate_index_count(index), ARRAY_SIZE(functions));
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-		ASSERT(pci_liveupdate_index_find(index,
-						 PCI_SER_KEY(DOMAIN, functions[i].bdf),
-						 &slot));
+		ASSERT(pci_liveupdate_index_find(index, function_key(i), &slot));
 		entry = pci_liveupdate_index_entry(index, &slot, damage);
 		if (IS_ERR(entry)) {
 			nr++;
@@ -363,7 +369,7 @@ void test_flip_chain(void)
 	struct base base;
 
 	for (unsigned int i = 0; i < SEGMENTS_PER_BLOCK + 2; i++)
-		world_add(&world, PCI_SER_KEY(i, FUNCTION));
+		world_add(&world, PCI_SER_KEY(i, 0x0200));
 	base.root_pa = world_kexec(&world);
 	base.image = kho_shim_save();
 	model_destroy(world.model);

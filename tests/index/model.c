@@ -132,6 +132,8 @@ static struct pci_function_ser make_entry(pci_ser_key_t key, u8 generation)
 		entry.subordinate = entry.secondary +
 			(hash >> 16 & 0xff) % (256 - entry.secondary);
 	}
+	if (hash >> 15 & 1)
+		entry.flags |= PCI_SER_INTX_BROKEN;
 
 	for (int i = 0; i < PCI_SER_NR_BARS; i++) {
 		if (!entry.secondary || i < 2 || i == PCI_SER_ROM)
@@ -179,7 +181,8 @@ struct pci_function_ser model_entry_of(pci_ser_key_t key, u8 generation,
 	struct pci_function_ser entry = make_entry(key, generation);
 
 	if (kind != MODEL_FUNCTION) {
-		entry.flags = flags[kind];
+		entry.flags &= PCI_SER_INTX_BROKEN;
+		entry.flags |= flags[kind];
 		entry.secondary = 0;
 		entry.subordinate = 0;
 	}

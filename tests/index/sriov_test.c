@@ -112,7 +112,7 @@ void test_layout_of_pfs(void)
 	buses = record_buses(seg);
 	for (int i = 0; i < 512; i++)
 		CHECK_EQ(!!buses[i], i == BDF >> 8 || i == 256 + (BDF >> 8));
-	CHECK_EQ(((u8 *)record_entry(seg, BDF))[4], 0x1c);
+	CHECK_EQ(((u8 *)record_entry(seg, BDF))[4], 0x1d);
 	bytes[15] = test_crc8(0x55, 3 << 16 | BDF, bytes);
 	leaf = phys_to_virt(buses[256 + (BDF >> 8)]);
 	CHECK(!memcmp(leaf, zeros, 16 * (BDF & 0xff)));
