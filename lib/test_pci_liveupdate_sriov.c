@@ -537,7 +537,7 @@ static void disable_outgoing(struct kunit *test)
 	sriov_preserve(test, BIT(VF_S0) | BIT(VF_S2));
 	lines = test_count_logged(&t->guard, "liveupdate: ");
 	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
-	api_expect_logged(test, "2 are no longer preserved for the next kernel, and 0 no longer");
+	api_expect_logged(test, "disabled: 2 are no longer preserved for the next kernel");
 	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, "liveupdate: "),
 			lines + 1);
 	api_get_devs(t);

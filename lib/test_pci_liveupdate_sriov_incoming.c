@@ -785,9 +785,10 @@ static void disable_both_sides(struct kunit *test)
 
 	lines = test_count_logged(&t->guard, "liveupdate: ");
 	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
-	api_expect_logged(test, "2 are no longer preserved for the next kernel, and 1 no longer");
+	api_expect_logged(test, "disabled: 2 are no longer preserved for the next kernel");
+	api_expect_logged(test, "disabled: 1 that the previous kernel preserved are lost");
 	KUNIT_EXPECT_EQ(test, test_count_logged(&t->guard, "liveupdate: "),
-			lines + 1);
+			lines + 2);
 	KUNIT_EXPECT_FALSE(test, sriov_cap(t, PF_S)[PCI_SRIOV_CTRL] &
 				 PCI_SRIOV_CTRL_VFE);
 	api_get_devs(t);

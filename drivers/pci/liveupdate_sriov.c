@@ -333,9 +333,12 @@ void pci_liveupdate_begin_disable_vfs(struct pci_dev *dev)
 	WRITE_ONCE(dev->sriov->liveupdate.has_caps, false);
 	outgoing = pci_liveupdate_nr_vfs(dev, PCI_DEV_LIVEUPDATE_OUTGOING);
 	incoming = pci_liveupdate_nr_vfs(dev, PCI_DEV_LIVEUPDATE_INCOMING);
-	if (outgoing || incoming)
-		pci_warn(dev, "its VFs are being disabled: %u are no longer preserved for the next kernel, and %u no longer by the previous one\n",
-			 outgoing, incoming);
+	if (outgoing)
+		pci_warn(dev, "its VFs are being disabled: %u are no longer preserved for the next kernel\n",
+			 outgoing);
+	if (incoming)
+		pci_warn(dev, "its VFs are being disabled: %u that the previous kernel preserved are lost\n",
+			 incoming);
 }
 
 static bool sriov_find(struct pci_liveupdate_index *index, struct pci_dev *pf,
