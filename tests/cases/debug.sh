@@ -5,7 +5,7 @@
 # is the last that is built. DEBUG=1 runs other tests with it.
 
 debug_tests() {
-	run debug-kunit kunit 7.3-debug 'pci_liveupdate_[fi]*'
+	run debug-kunit kunit 7.3-debug 'pci_liveupdate_in*'
 	run_similar debug-update live_update 7.3-debug 7.3-debug 16 update
 	run_similar vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
 	run_similar vfio-module module_test 7.3-debug 7.3-debug

@@ -7,9 +7,11 @@
 # other tests run beside KUnit.
 KUNIT_SECONDS=600
 
+# The guard takes a third of the time: kunit-7.2 has all other suites.
 kunit_tests() {
-	run_beside kunit-7.2 kunit 7.2-base
+	run_beside kunit-7.2 kunit 7.2-base 'pci_liveupdat*[!d]'
 	run_beside kunit-7.3 kunit 7.3-base
+	run_similar kunit-7.2-guard kunit 7.2-base pci_liveupdate_guard
 }
 
 # kunit DIR KERNEL [SUITES]: run the suites that match the pattern SUITES. All tests
