@@ -152,11 +152,14 @@ seed() {
 	local base=${build/"/$version-$config"/"/$version-base"}
 
 	need_space 3 "building Linux $version"
-	if [[ $config != stock && $ARCH == x86_64 && -f $base/.key ]]; then
+	if [[ $config != stock && $config != base && $ARCH == x86_64 ]]; then
+		# Wait if it is being built.
 		lock "build-${base##*/}" shared
-		copy_build "$base" "$build"
+		if [[ -f $base/.key ]]; then
+			copy_build "$base" "$build"
+			rm -f "$build"/{.key,.config.key}
+		fi
 		unlock "build-${base##*/}"
-		rm -f "$build"/{.key,.config.key}
 	fi
 	mkdir -p "$build"
 }
@@ -169,6 +172,8 @@ build_image() {
 	if [[ ! -f $build/.config.key || $(<"$build/.config.key") != "$(config_key)" ]]; then
 		step "configure ${build##*/}" configure
 	fi
+	# Two builds at once would only take turns on the processors.
+	lock compile
 	step "build ${build##*/}" compile
 	build_key >"$build/.key"
 }
@@ -214,8 +219,6 @@ main() {
 	find_tree "${3:-}"
 	image=$(image_path)
 	if ! up_to_date; then
-		# Two builds at once would only take turns on the processors.
-		lock compile
 		lock "build-${build##*/}"
 		up_to_date || build_image
 	fi

@@ -31,6 +31,9 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # A name of a lock -> the file descriptor that holds it.
 declare -A LOCK_FDS=()
 
+# Process groups that end with the script, by the ID of their leader.
+declare -A IN_BACKGROUND=()
+
 # The command that repeats the script: a failed step shows it to the user.
 REPEAT=(make)
 
@@ -154,6 +157,24 @@ copy_build() {
 	cp -a --reflink=auto -- "$from" "$to.tmp"
 	find "$to.tmp/tools" -name '.*.cmd' -exec sed -i "s,$from/,$to/,g" {} +
 	mv -- "$to.tmp" "$to"
+}
+
+# in_background COMMAND [ARGUMENT...]: sets $! to its process, which ends with the script.
+in_background() {
+	trap end_background EXIT
+	# A process group of its own.
+	set -m
+	"$@" &
+	set +m
+	IN_BACKGROUND[$!]=1
+}
+
+end_background() {
+	local leader
+
+	for leader in "${!IN_BACKGROUND[@]}"; do
+		kill -- "-$leader" 2>/dev/null || true
+	done
 }
 
 # lock NAME [shared]: held until the script ends, or unlock. A lock held as

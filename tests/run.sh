@@ -34,6 +34,16 @@ usage() {
 	END
 }
 
+# build_next: fetch and configure the next kernel while the first is built. A step that is
+# shown meanwhile has its line on the terminal.
+build_next() {
+	local clear=''
+
+	[[ ! -t 2 ]] || clear=$'\r\e[K'
+	"$ROOT/scripts/build-kernel.sh" "$TO" base 2>&1 >/dev/null </dev/null |
+		sed -u -e '/^ *waiting for another run/d' -e "s/^/$clear/" >&2
+}
+
 main() {
 	local dir kernel next initrd vfs=${VFS:-$DEFAULT_VFS} vfs_step=1
 	local -a devices
@@ -49,7 +59,10 @@ main() {
 	[[ $VFS ]] || vfs_step=2
 	need_qemu
 
+	[[ $TO == "$FROM" ]] || in_background build_next
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$FROM" base)
+	# If it failed, building the kernel once more says why.
+	wait || true
 	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
 	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
 	dir=$CACHE/run/$FROM-$TO-$DEVICES${VFS:+-$VFS}

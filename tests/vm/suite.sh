@@ -16,9 +16,8 @@ declare -A SUITE=()
 # An emulated machine keeps one processor busy.
 LANES=2
 
-# Process groups that end with this script, by the ID of their leader: of tests, with the
-# number of lanes that each takes, and of all commands in the background.
-declare -A TESTS_UNDER_WAY=() IN_BACKGROUND=()
+# Tests by the ID of their process, with the number of lanes that each takes.
+declare -A TESTS_UNDER_WAY=()
 
 # start_suite NAME PATTERN [ALL]: take a folder below the cache for logs and results,
 # NAME, or NAME-2 and so on while other runs of the suite have those. A run has its
@@ -43,24 +42,6 @@ start_suite() {
 	rm -rf -- "$SUITE_ANSWERS"
 	mkdir -- "$SUITE_ANSWERS"
 	report_line "KTAP version 1"
-	trap end_background EXIT
-}
-
-# in_background COMMAND [ARGUMENT...]: sets $! to its process.
-in_background() {
-	# A process group of its own.
-	set -m
-	"$@" &
-	set +m
-	IN_BACKGROUND[$!]=1
-}
-
-end_background() {
-	local leader
-
-	for leader in "${!IN_BACKGROUND[@]}"; do
-		kill -- "-$leader" 2>/dev/null || true
-	done
 }
 
 # await_test: until one of the tests has ended.
