@@ -100,7 +100,7 @@ lane_index() {
 }
 
 try_index() {
-	local dir=$CACHE/build/mutants/index lane=0
+	local dir=$HOST_BUILD/mutants lane=0
 
 	start "${EVERY:-$INDEX_EVERY}" index
 	step "mutants of the index" build_index
