@@ -10,6 +10,7 @@ debug_tests() {
 	run_similar vfs-debug vfs_test 7.3-debug 7.3-debug one_pf vfs=8
 	run_similar vfio-module module_test 7.3-debug 7.3-debug
 	run_similar vfs-nvme-pf nvme_pf_test 7.3-debug 7.3-debug
+	run_similar vfs-nvme-reboot nvme_reboot_test 7.3-debug 7.3-debug
 	run_similar fault-sweep fault_test 7.3-debug 7.3-debug
 	run_similar race-debug race_test 7.3-debug 7.3-debug
 	run_similar race-kcsan kcsan_test 7.3-kcsan 7.3-kcsan

@@ -15,14 +15,14 @@ ERRORS_SECONDS=600
 
 # errors_test DIR FROM TO WORD...
 errors_test() {
-	live_update "$1" "$2" "$3" 2 errors --qemu=errors_devices --trace \
+	live_update "$1" "$2" "$3" 2 errors --qemu=errors_devices --trace=pci_cfg_write \
 		"--seconds=$ERRORS_SECONDS" vfio.enable_unsafe_noiommu_mode=1 "${@:4}" || return
 	is_not_written "$1"
 }
 
 # errors_vfs_test DIR FROM TO
 errors_vfs_test() {
-	live_update "$1" "$2" "$3" 2 errors --qemu=errors_vfs_devices --trace \
+	live_update "$1" "$2" "$3" 2 errors --qemu=errors_vfs_devices --trace=pci_cfg_write \
 		"--seconds=$ERRORS_SECONDS" driver=pci-liveupdate-stub vfs=2 || return
 	is_kept "$1" registers || return
 	is_not_written "$1"

@@ -21,14 +21,14 @@ vfio_tests() {
 
 # vfio_test DIR FROM TO [WORD...]
 vfio_test() {
-	live_update "$1" "$2" "$3" 8 vfio --qemu=vfio_devices --trace vfs=4 vfs_step=2 \
+	live_update "$1" "$2" "$3" 8 vfio --qemu=vfio_devices --trace=pci_cfg_write vfs=4 vfs_step=2 \
 		vfio.enable_unsafe_noiommu_mode=1 "${@:4}" || return
 	is_not_written "$1"
 }
 
 # siblings_test DIR FROM TO
 siblings_test() {
-	live_update "$1" "$2" "$3" 1 vfio_siblings --qemu=sibling_devices --trace \
+	live_update "$1" "$2" "$3" 1 vfio_siblings --qemu=sibling_devices --trace=pci_cfg_write \
 		vfio.enable_unsafe_noiommu_mode=1 || return
 	is_not_written "$1"
 }

@@ -27,7 +27,7 @@ translated_devices() {
 
 # reset_mode_test DIR FROM TO: three kernels, the last two are TO.
 reset_mode_test() {
-	boot_kernels "$1" "$2" "$3" 1 vfio_reset --qemu=translated_devices --trace \
+	boot_kernels "$1" "$2" "$3" 1 vfio_reset --qemu=translated_devices --trace=pci_cfg_write \
 		"${IOMMU_ON[@]}" || return
 	guest_passed "$1" third || return
 	console_is_clean "$1/console" || return

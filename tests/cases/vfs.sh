@@ -20,6 +20,15 @@ nvme_pf_test() {
 	is_kept "$1" registers
 }
 
+# nvme_reboot_test DIR FROM TO: the PF is the only controller that a driver has.
+nvme_reboot_test() {
+	first_kernel "$1" "$2" "$3" 1 vfs_nvme_reboot --qemu=one_pf --nvme-driver \
+		--trace=pci_nvme_mmio_shutdown_set vfs=8 vfs_step=2 || return
+	grep -q shutdown_set "$1/trace" && return
+	echo "the controller of the PF was not shut down"
+	return 1
+}
+
 # vfs_test DIR FROM TO DEVICES [WORD...]: half of the VFs are preserved.
 vfs_test() {
 	local dir=$1 from=$2 to=$3 devices=$4

@@ -10,7 +10,8 @@
 # shellcheck source=tests/cases/vfs.guest.sh
 . /scenarios/vfs.sh
 
-first() {
+# The driver of the PF enables VFs, and half of them are preserved with a read in flight.
+preserve_vfs_of_driver() {
 	local pf
 
 	pf=$(pfs)
@@ -26,6 +27,10 @@ first() {
 	check_record outgoing
 	check_numvfs_is_busy "while VFs are preserved"
 	check "the driver answers commands still" nvme-vf identify $pf
+}
+
+first() {
+	preserve_vfs_of_driver
 	load_next
 	run_next
 }

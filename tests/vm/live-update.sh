@@ -80,7 +80,7 @@ build_guest() {
 #   --no-next         don't put the next kernel into the initrd
 #   --file=SPEC       a file that other scenarios don't need, as build-initrd.sh takes it
 #   --nvme-driver     let the nvme driver of a debug kernel bind to controllers
-#   --trace           have QEMU write each write of configuration space to DIR/trace
+#   --trace=EVENT     have QEMU write each EVENT to DIR/trace, such as pci_cfg_write
 #   --qemu=FUNCTION   call this function, which prints more options of QEMU, one a line
 boot_kernels() {
 	local dir=$1 from=$2 to=$3 functions=$4 line="liveupdate=on scenario=$5 functions=$4"
@@ -96,7 +96,7 @@ boot_kernels() {
 		case $option in
 		--nvme-driver) nvme_driver=1 ;;
 		--no-next) packed='' ;;
-		--trace) qemu+=(-D "$dir/trace" -trace pci_cfg_write) ;;
+		--trace=*) qemu+=(-D "$dir/trace" -trace "${option#*=}") ;;
 		--seconds=*) seconds=${option#*=} ;;
 		--silent=*) silent=${option#*=} ;;
 		--file=*) files+=("${option#*=}") ;;
