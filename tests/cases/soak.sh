@@ -30,7 +30,6 @@ soak_test() {
 	truncate -s $((SOAK_IMAGES_SIZE / 2)) "$SOAK_IMAGES"
 	cat -- "$kernel" >>"$SOAK_IMAGES"
 	truncate -s "$SOAK_IMAGES_SIZE" "$SOAK_IMAGES"
-	export GUEST_PROGRAMS="bar-read edu-dma nvme-vf vfio-user"
 	boot_kernels "$dir" "$from" "$to" 25 soak --no-next --qemu=soak_devices \
 		"--seconds=$((300 + SOAK_SECONDS * rounds))" "--silent=$SOAK_SILENT_SECONDS" \
 		"rounds=$rounds" "seed=$seed" vfs=8 \

@@ -6,17 +6,13 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
-# Programs of scenarios.
-PROGRAMS=(bar-read edu-dma fault-sweep less-rights luo-file nvme-vf race record-damage
-	vfio-damage vfio-user vfio-with)
-
 usage() {
 	cat <<-END
 	Usage: ${0##*/} NEXT-KERNEL [SOURCE:DESTINATION[:MODE]]...
 
 	Packs the guest's scripts, the user's tool, NEXT-KERNEL, which a scenario runs
-	with kexec, and each SOURCE. NEXT-KERNEL may be empty. GUEST_PROGRAMS may name a
-	part of the programs of scenarios. Prints the path of the initrd.
+	with kexec, and each SOURCE. NEXT-KERNEL may be empty. Prints the path of the
+	initrd.
 	END
 }
 
@@ -26,14 +22,15 @@ build_tool() {
 		CROSS_COMPILE="$CROSS_COMPILE"
 }
 
+# build_programs TREE [TARGET]
 build_programs() {
 	mkdir -p "$build/guest"
 	kmake -s -C "$build/guest" -f "$ROOT/tests/guest/Makefile" KERNEL_TREE="$1" \
-		CROSS_COMPILE="$CROSS_COMPILE"
+		CROSS_COMPILE="$CROSS_COMPILE" "${@:2}"
 }
 
 main() {
-	local next=${1:-} tree build initrd program scenario name
+	local next=${1:-} tree build programs initrd program scenario name
 	local -a files
 
 	[[ $# -gt 0 && $next != -* ]] || { usage; [[ $next ]]; exit; }
@@ -46,14 +43,15 @@ main() {
 	lock "${build##*/}"
 	step "tool" build_tool "$tree/include/uapi"
 	step "programs of the guest" build_programs "$tree"
+	programs=$(build_programs "$tree" list)
 
 	# One initrd for each set of arguments: the path of an image names its build.
-	initrd=$CACHE/initrd/$(printf '%s' "$*" "${GUEST_PROGRAMS:-}" | sha256sum | cut -c 1-12).gz
+	initrd=$CACHE/initrd/$(printf '%s' "$*" | sha256sum | cut -c 1-12).gz
 	files=(${next:+"$next:/boot/next:644"} "$build/tool/pci-liveupdate:/bin/pci-liveupdate:755"
 		"$ROOT/tests/guest/init:/init:755"
 		"$ROOT/tests/guest/guest.sh:/lib/guest.sh:644"
 		"$ROOT/tests/guest/igb.sh:/lib/igb.sh:644")
-	for program in ${GUEST_PROGRAMS:-${PROGRAMS[*]}}; do
+	for program in $programs; do
 		files+=("$build/guest/$program:/bin/$program:755")
 	done
 	# build-initrd.sh adds kexec-tools on x86.

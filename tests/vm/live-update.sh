@@ -69,7 +69,7 @@ module_files() {
 
 # build_guest NEXT-KERNEL [FILE...]: print the path of the initrd.
 build_guest() {
-	once env GUEST_PROGRAMS="${GUEST_PROGRAMS:-}" "$ROOT/tests/vm/build-guest.sh" "$@"
+	once "$ROOT/tests/vm/build-guest.sh" "$@"
 }
 
 # boot_kernels DIR FROM TO FUNCTIONS SCENARIO [OPTION...] [WORD...]: run a scenario of
