@@ -331,8 +331,8 @@ static void abandon_damaged(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	live_update_all(test);
-	entry_of(t, EP_CONV)->reserved = 1;
-	entry_of(t, RP_B)->reserved = 1;
+	entry_of(t, EP_CONV)->checksum ^= 1;
+	entry_of(t, RP_B)->checksum ^= 1;
 	api_scan_all(test);
 	api_expect_logged(test, "its entry is damaged");
 	KUNIT_EXPECT_EQ(test, abandon(t, EP_CONV), 0);
@@ -341,7 +341,7 @@ static void abandon_damaged(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, api_contains(t, t->in.obj, CONV_BR));
 	KUNIT_EXPECT_FALSE(test, api_contains(t, t->in.obj, SW_DN_B));
 	KUNIT_EXPECT_TRUE(test, api_contains(t, t->in.obj, RP_B));
-	entry_of(t, RP_B)->reserved = 0;
+	entry_of(t, RP_B)->checksum ^= 1;
 }
 
 /* Outgoing */

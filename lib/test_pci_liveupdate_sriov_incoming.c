@@ -418,10 +418,10 @@ static void adopt_damaged_vf(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	sriov_live_update(test, BIT(VF_S1) | BIT(VF_S2));
-	entry_of(t, VF_S2)->reserved = 1;
+	entry_of(t, VF_S2)->checksum ^= 1;
 	sriov_scan(test);
 	expect_vfs(test, true);
-	api_expect_logged(test, "its entry is damaged: reserved");
+	api_expect_logged(test, "its entry is damaged: checksum");
 	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, VF_S2));
 	KUNIT_EXPECT_FALSE(test, sriov_is_master(t, VF_S2));
 	KUNIT_EXPECT_EQ(test, sriov_incoming(t, PF_S), 2);
@@ -439,7 +439,7 @@ static void disable_damaged_vf(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	sriov_live_update(test, BIT(VF_S1) | BIT(VF_S2));
-	entry_of(t, VF_S2)->reserved = 1;
+	entry_of(t, VF_S2)->checksum ^= 1;
 	sriov_scan(test);
 	KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
 	api_get_devs(t);
