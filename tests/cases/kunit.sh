@@ -5,7 +5,7 @@
 
 # Disabling VFs takes a second, in each case that has some: sriov_disable() sleeps. And
 # other tests run beside KUnit.
-KUNIT_SECONDS=600
+KUNIT_SECONDS=900
 
 # The guard takes a third of the time: kunit-7.2 has all other suites.
 kunit_tests() {

@@ -63,7 +63,8 @@ check() {
 
 check_same() {
 	check "$1" [ "$2" = "$3" ] && return
-	say "data failed found '$2', expected '$3'"
+	# In one line, as the suite shows it.
+	say "data failed $(echo "found '$2', expected '$3'" | tr '\n' ' ')"
 	return 1
 }
 
