@@ -120,7 +120,7 @@ EXTENDED = {
 }
 
 # Registers that a bound port service may change on a bridge, and the reason. The guard
-# lets pass the same registers.
+# lets these pass, and others that no service writes in a live update.
 SERVICES = {
     "MSI Control": "the port driver sets up its own interrupt",
     "MSI Address": "the port driver sets up its own interrupt",
