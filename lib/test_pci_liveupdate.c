@@ -143,8 +143,7 @@ static void unpreserve_not_held(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	api_scan_all(test);
-	api_unpreserve(t, EP_A0);
-	api_expect_logged(test, "cannot be unpreserved");
+	api_expect_refusal(test, api_unpreserve, EP_A0, "cannot be unpreserved");
 
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A1), 0);

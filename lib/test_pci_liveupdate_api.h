@@ -75,6 +75,9 @@ void api_preserve_all(struct kunit *test);
 void api_preserve_last(struct kunit *test, enum model_fn bridge);
 unsigned long api_with_bridges(unsigned long set);
 void api_expect_logged(struct kunit *test, const char *text);
+void api_expect_refusal(struct kunit *test,
+			void (*call)(struct api_test *t, enum model_fn fn),
+			enum model_fn fn, const char *text);
 void api_expect_no_flag(struct kunit *test, int flag);
 void api_expect_exactly(struct kunit *test, struct pci_liveupdate_index *index,
 			int flag, unsigned long all);

@@ -616,8 +616,7 @@ static void abandon_not_preserved(struct kunit *test)
 	live_update_of_masters(test);
 	api_finish(t, EP_A1);
 	want = masters(t);
-	api_abandon(t, EP_A1);
-	api_expect_logged(test, "cannot be finished");
+	api_expect_refusal(test, api_abandon, EP_A1, "cannot be finished");
 	api_abandon(t, EP_ACS);
 	api_abandon(t, SW_DN_A);
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A1));

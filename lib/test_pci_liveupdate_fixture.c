@@ -7,6 +7,7 @@
 #include <kunit/test.h>
 #include <linux/bitops.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/initrd.h>
 #include <linux/jiffies.h>
@@ -192,6 +193,24 @@ void api_expect_logged(struct kunit *test, const char *text)
 
 	KUNIT_EXPECT_TRUE_MSG(test, test_logged(&t->guard, text),
 			      "\"%s\" is not in the log", text);
+}
+
+/*
+ * Expect that @call, which has no effect on @fn, logs @text. The line is rate-limited, and
+ * other cases log it as well: repeat the call until it passes.
+ */
+void api_expect_refusal(struct kunit *test,
+			void (*call)(struct api_test *t, enum model_fn fn),
+			enum model_fn fn, const char *text)
+{
+	struct api_test *t = test->priv;
+
+	call(t, fn);
+	for (int i = 0; i < 50 && !test_logged(&t->guard, text); i++) {
+		msleep(200);
+		call(t, fn);
+	}
+	api_expect_logged(test, text);
 }
 
 /* Expect that no device has the flag. */

@@ -113,8 +113,7 @@ static void finish_not_held(struct kunit *test)
 
 	api_scan_all(test);
 	KUNIT_EXPECT_FALSE(test, api_is_preserved(t, EP_A0));
-	api_finish(t, EP_A0);
-	api_expect_logged(test, "cannot be finished");
+	api_expect_refusal(test, api_finish, EP_A0, "cannot be finished");
 
 	api_begin_outgoing(test);
 	KUNIT_ASSERT_EQ(test, api_preserve(t, EP_A0), 0);
