@@ -90,7 +90,7 @@ static u8 add_function(struct pci_liveupdate_index *index, size_t nth)
 	return entry.flags;
 }
 
-/* Create a record whose functions have all flags, each one or another. */
+/* Create a record whose functions together have all flags. */
 static struct base base_create(void)
 {
 	struct pci_liveupdate_index *index = pci_liveupdate_index_create();
