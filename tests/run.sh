@@ -45,7 +45,7 @@ build_next() {
 }
 
 main() {
-	local dir kernel next initrd vfs=${VFS:-$DEFAULT_VFS} vfs_step=1
+	local dir kernel next building='' initrd vfs=${VFS:-$DEFAULT_VFS} vfs_step=1
 	local -a devices
 
 	init "$@"
@@ -59,10 +59,12 @@ main() {
 	[[ $VFS ]] || vfs_step=2
 	need_qemu
 
-	[[ $TO == "$FROM" ]] || in_background build_next
+	if [[ $TO != "$FROM" ]]; then
+		in_background build_next
+		building=$!
+	fi
 	kernel=$("$ROOT/scripts/build-kernel.sh" "$FROM" base)
-	# If it failed, building the kernel once more says why.
-	wait || true
+	[[ ! $building ]] || wait "$building" || die "kernel $TO was not built: see above"
 	next=$("$ROOT/scripts/build-kernel.sh" "$TO" base)
 	initrd=$("$ROOT/tests/vm/build-guest.sh" "$next")
 	dir=$CACHE/run/$FROM-$TO-$DEVICES${VFS:+-$VFS}
