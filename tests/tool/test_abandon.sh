@@ -42,7 +42,7 @@ test_abandon() {
 	rm "$file"
 	expect "abandon: an older kernel" 2 "" \
 		"no $file: the kernel is too old, built without CONFIG_PCI_LIVEUPDATE, \
-or booted without liveupdate=on" abandon "$A"
+or booted without kho=on liveupdate=on" abandon "$A"
 	: >"$file"
 }
 

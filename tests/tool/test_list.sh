@@ -87,7 +87,7 @@ $line"
 	rmdir "$records"
 	expect "list: no file" 2 "" \
 		"no $records: the kernel is built without \
-CONFIG_PCI_LIVEUPDATE or CONFIG_DEBUG_FS, or booted without liveupdate=on" \
+CONFIG_PCI_LIVEUPDATE or CONFIG_DEBUG_FS, or booted without kho=on liveupdate=on" \
 		list
 	rmdir "$ROOT/sys/kernel/debug/other"
 	expect "list: no debugfs" 2 "" \

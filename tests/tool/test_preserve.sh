@@ -45,7 +45,7 @@ pci-liveupdate: 0000:03:00.0 does not exist: lspci -D lists existing functions" 
 		# shellcheck disable=SC2086
 		expect "function: no stub: $command" 2 "" \
 			"no $pci/drivers/$STUB: the kernel is built without \
-CONFIG_PCI_LIVEUPDATE_STUB, or booted without liveupdate=on" \
+CONFIG_PCI_LIVEUPDATE_STUB, or booted without kho=on liveupdate=on" \
 			$command
 	done
 	mkdir "$pci/drivers/$STUB"
@@ -60,7 +60,7 @@ test_device() {
 		# shellcheck disable=SC2086
 		expect "device: missing: $command" 2 "" \
 			"no $device: the kernel is built without CONFIG_LIVEUPDATE, \
-or booted without liveupdate=on" \
+or booted without kho=on liveupdate=on" \
 			$command
 	done
 	: >"$device"

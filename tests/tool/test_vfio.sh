@@ -72,7 +72,7 @@ lets the kernel reset it and preserve its file only, or boot without IOMMU trans
 
 	rmdir "$ROOT/sys/bus/pci/devices/$V/vfio-dev/$NODE"
 	expect "vfio: no device node" 2 "" \
-		"no device node of $V in /dev/vfio/devices: the kernel is built without CONFIG_VFIO_DEVICE_CDEV" \
+		"no device node of $V in /dev/vfio/devices: udev has not created it" \
 		preserve s "$V"
 	tree_vfio "$V" "$NODE" running
 }

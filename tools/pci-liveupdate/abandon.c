@@ -205,7 +205,7 @@ static enum status check_kernel(void)
 		return STATUS_OK;
 
 	return fail(STATUS_ENVIRONMENT,
-		    "no %s: the kernel is too old, built without CONFIG_PCI_LIVEUPDATE, or booted without liveupdate=on",
+		    "no %s: the kernel is too old, built without CONFIG_PCI_LIVEUPDATE, or booted without kho=on liveupdate=on",
 		    path);
 }
 

@@ -59,7 +59,7 @@ enum status driver_check(void)
 	path_format(path, PCI_SYSFS "/drivers/" STUB_DRIVER);
 	if (access(path, F_OK))
 		return fail(STATUS_ENVIRONMENT,
-			    "no %s: the kernel is built without CONFIG_PCI_LIVEUPDATE_STUB, or booted without liveupdate=on",
+			    "no %s: the kernel is built without CONFIG_PCI_LIVEUPDATE_STUB, or booted without kho=on liveupdate=on",
 			    path);
 
 	return STATUS_OK;

@@ -59,7 +59,7 @@ static enum status device_open(int *fd)
 	case -ENODEV:
 	case -ENXIO:
 		return fail(STATUS_ENVIRONMENT,
-			    "no %s: the kernel is built without CONFIG_LIVEUPDATE, or booted without liveupdate=on",
+			    "no %s: the kernel is built without CONFIG_LIVEUPDATE, or booted without kho=on liveupdate=on",
 			    path);
 	case -EACCES:
 	case -EPERM:

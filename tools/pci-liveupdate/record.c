@@ -172,7 +172,7 @@ static enum status record_list_open(const char *path, FILE **file)
 				    "debugfs is not mounted: mount -t debugfs none %s",
 				    debugfs);
 		return fail(STATUS_ENVIRONMENT,
-			    "no %s: the kernel is built without CONFIG_PCI_LIVEUPDATE or CONFIG_DEBUG_FS, or booted without liveupdate=on",
+			    "no %s: the kernel is built without CONFIG_PCI_LIVEUPDATE or CONFIG_DEBUG_FS, or booted without kho=on liveupdate=on",
 			    path);
 	case EACCES:
 	case EPERM:

@@ -193,7 +193,7 @@ enum status vfio_open(pci_ser_key_t address, int *fd)
 	address_format(text, address);
 	if (!find_node(text, path))
 		return fail(STATUS_ENVIRONMENT,
-			    "no device node of %s in /dev/vfio/devices: the kernel is built without CONFIG_VFIO_DEVICE_CDEV",
+			    "no device node of %s in /dev/vfio/devices: udev has not created it",
 			    text);
 
 	*fd = luo_sys_open(path);
