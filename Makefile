@@ -85,7 +85,7 @@ help:
 	@echo '  export     write the series to mail to $$O ($(O))'
 	@echo '  series-to-git    branches of a git repository with each patch as a commit'
 	@echo '  series-from-git  take the commits back into patches and overlay'
-	@echo '  clean      remove the builds; distclean: the downloads too'
+	@echo '  clean      remove the builds; distclean: the whole cache'
 	@echo
 	@echo '  DEVICES=$(DEVICES) VFS=$(VFS) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything)'
 	@echo '  ARCH=$(ARCH) (or arm64, for run, test, touch, soak and shell) QEMU=$(QEMU)'
