@@ -88,7 +88,7 @@ help:
 	@echo '  clean      remove the builds; distclean: the whole cache'
 	@echo
 	@echo '  DEVICES=$(DEVICES) VFS=$(VFS) FROM=$(FROM) TO=$(TO) V=$(V) (1: show everything)'
-	@echo '  ARCH=$(ARCH) (or arm64, for run, test, touch, soak and shell) QEMU=$(QEMU)'
+	@echo '  ARCH=$(ARCH) (or arm64, for run, test, soak and shell) QEMU=$(QEMU)'
 	@echo '  KERNEL_SRC=, KERNEL_SRC_OLD=: kernel trees to use for TO and FROM'
 	@echo '  PCI_LIVEUPDATE_CACHE=$(CACHE)'
 

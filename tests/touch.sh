@@ -96,6 +96,7 @@ main() {
 
 	[[ $dir != -* ]] || { usage; [[ $dir == -h || $dir == --help ]]; exit; }
 	init "$@"
+	need_x86
 	[[ ${CHANGED[$RECIPE]+set} ]] ||
 		die "RECIPE=$RECIPE is not one of: none, renumber, move"
 	need_qemu
