@@ -764,8 +764,10 @@ static int vfio_pci_adopt(struct vfio_pci_core_device *vdev,
 	guard(mutex)(vfio_pci_set_lock(vdev));
 
 	/* Two files of one function: the data is damaged */
-	if (lu->incoming || vfio_pci_is_open(vdev))
+	if (lu->incoming || vfio_pci_is_open(vdev)) {
+		pci_err(vdev->pdev, "another file of it was retrieved\n");
 		return -EBUSY;
+	}
 
 	err = vfio_pci_check_identity(vdev, ser);
 	if (err)
@@ -1039,10 +1041,10 @@ int vfio_pci_liveupdate_add(struct vfio_pci_core_device *vdev, bool enable_sriov
  * @vdev: Device that vfio-pci is being unbound from
  *
  * If a card is pulled after its file is frozen, unregistering the device would wait for
- * its user and LUO to close the file, and device_shutdown() for that. Waits until it is
- * clear if the kexec takes place.
+ * its user and LUO to close the file, and device_shutdown() for that. Waits until the
+ * kexec has begun or has failed.
  *
- * Return: true if it does, and the device must not be unregistered.
+ * Return: true if the kexec has begun: the device must not be unregistered.
  */
 bool vfio_pci_liveupdate_leaves(struct vfio_pci_core_device *vdev)
 {
