@@ -3,7 +3,7 @@
  * KUnit tests of PCI live update: registers and bus numbers that the next kernel
  * leaves alone.
  *
- * Each test has a counterpart without a live update, where the kernel changes them.
+ * Cases change_* are the same without a live update: there the kernel changes them.
  */
 
 #include <kunit/test.h>

@@ -704,7 +704,6 @@ static void user_abandon_absent(struct kunit *test)
 	}
 }
 
-/* A PF of the next kernel that has no owner, and one that gets an owner. */
 /* An owned PF that is absent stays for its own file. */
 static void user_abandon_absent_owned(struct kunit *test)
 {
@@ -719,6 +718,7 @@ static void user_abandon_absent_owned(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, api_contains(t, t->in.obj, PF_S));
 }
 
+/* A PF of the next kernel that has no owner, and one that gets an owner. */
 static void user_abandon_outgoing(struct kunit *test)
 {
 	struct api_test *t = test->priv;

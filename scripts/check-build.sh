@@ -11,8 +11,8 @@ usage() {
 	Usage: ${0##*/} [7.2|7.3]...
 
 	Compiles the overlay's C files with W=1 and C=2, in the trees of the versions
-	given (both). Anything said about a file of ours is a failure. What has not
-	changed since it was found good is not compiled again.
+	given (both). A warning about a file of ours is a failure. Files that have not
+	changed since they passed are not compiled again.
 	END
 }
 

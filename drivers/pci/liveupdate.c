@@ -66,9 +66,9 @@
  *   boot. Bridges above it stay preserved until its file or the last file is finished.
  * - The file of a function is lost: clear bus mastering of the function, even if it was
  *   removed through sysfs, before the memory of its session can be reused.
- * - The last file is finished, but some functions are not: print a warning, send a
- *   uevent, and clear bus mastering of each function without a driver before the
- *   target memory of its DMA can be reused.
+ * - The last file is finished, but some functions are not: print a warning. Clear bus
+ *   mastering of each function without a driver before the target memory of its DMA
+ *   can be reused, and send a uevent for it.
  * - User space gives up a function of either side by writing its address to
  *   /sys/bus/pci/liveupdate_abandon, see drivers/pci/liveupdate_abandon.c.
  * - A function is removed while it is preserved for the next kernel: print a
@@ -93,7 +93,8 @@
  *
  *   pci_rescan_remove_lock -> pci_liveupdate_lock -> pci_bus_sem
  *
- * Don't hold it across a liveupdate_flb_*() call, or while a driver may be probed.
+ * Don't hold pci_liveupdate_lock across a liveupdate_flb_*() call, or while a driver
+ * may be probed.
  * Only pci_liveupdate_init() takes a reference to the FLB: LUO hands its current
  * count over, and the next kernel would never drop a reference held at kexec.
  */

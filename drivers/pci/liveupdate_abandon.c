@@ -329,7 +329,7 @@ static bool abandon_find_pf(struct pci_liveupdate_index *index, pci_ser_key_t vf
 	return false;
 }
 
-/* Find the last bridge above a bus whose bridge has no struct pci_dev. */
+/* Find the nearest bridge above @bus in the record. It has no struct pci_dev. */
 static bool abandon_find_bridge(struct pci_liveupdate_index *index, u32 domain,
 				u8 bus, struct pci_liveupdate_slot *bridge)
 {

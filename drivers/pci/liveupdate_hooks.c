@@ -505,8 +505,8 @@ bool pci_liveupdate_blocks_function_reset(struct pci_dev *dev, bool by_driver)
 /**
  * pci_liveupdate_blocks_bus_reset - Check if a bus must not be reset.
  * @bus: A bus.
- * @report: Print an error. false if the caller only probes, as user space can make it
- *          do at any rate, or has other reset methods to try.
+ * @report: Print an error. false for a probe, which user space can repeat at any rate,
+ *          and for a caller that has other reset methods to try.
  *
  * Context: Process context. May sleep.
  * Return: true if a function on or below @bus is preserved by the previous kernel

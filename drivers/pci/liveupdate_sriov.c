@@ -7,9 +7,9 @@
  * DOC: PCI live update of PFs and VFs
  *
  * Clearing VF Enable or changing NumVFs destroys VFs, and a reset of a PF does both.
- * So a VF is preserved together with its PF, and a PF with all its VFs, whether
- * these are preserved or not. A PF that was not preserved by itself is *implied*:
- * it has no owner, and goes when the last preserved VF goes.
+ * So the PF of a preserved VF is preserved as well, and while a PF is preserved all its
+ * VFs stay enabled, also those that no driver has preserved. A PF that was not preserved
+ * by itself is *implied*: it has no owner, and goes when the last preserved VF goes.
  *
  * The record has the VFs as functions, and the SR-IOV state of each PF. VFs of
  * several PFs of a device interleave, so a range of BDFs does not tell whether a PF

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# KUnit and live updates with lockdep, KASAN, UBSAN and kmemleak. The kernel of these tests
+# KUnit with lockdep, KASAN and UBSAN, and live updates with kmemleak as well. The kernel of these tests
 # is the last that is built. DEBUG=1 runs other tests with it.
 
 debug_tests() {

@@ -63,7 +63,7 @@ DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_preserve,
 	TP_ARGS(dev, err, start)
 );
 
-/* A driver unpreserved its function. */
+/* A driver unpreserved its function, or user space abandoned it. */
 DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_unpreserve,
 
 	TP_PROTO(struct pci_dev *dev, int err, u64 start),
@@ -73,8 +73,9 @@ DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_unpreserve,
 
 /*
  * A device in the record of the previous kernel was enumerated. @err is -ENODEV if
- * another device answers, -ENXIO if a bridge has other bus numbers, or the errno
- * of a damaged entry: the device is then not treated as preserved.
+ * another device answers, -ENXIO if a bridge has other bus numbers, if a PF has other
+ * VFs, if a function was reset or if the PF of a VF is not treated as preserved, or the
+ * errno of a damaged entry: the device is then not treated as preserved.
  */
 DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_incoming,
 
@@ -83,7 +84,7 @@ DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_incoming,
 	TP_ARGS(dev, err, start)
 );
 
-/* A driver ended the preservation of its function. */
+/* A driver ended the preservation of its function, or it was abandoned. */
 DEFINE_EVENT(pci_liveupdate_function, pci_liveupdate_finish,
 
 	TP_PROTO(struct pci_dev *dev, int err, u64 start),

@@ -192,7 +192,7 @@ struct pci_segment_ser {
  * struct pci_function_ser - The entry of one preserved function.
  * @vendor:      Vendor ID, never 0 or 0xffff.
  * @device:      Device ID.
- * @flags:       PCI_SER_INTX_BROKEN, and one of PCI_SER_BRIDGE, PCI_SER_VF, or
+ * @flags:       PCI_SER_INTX_BROKEN, and at most one of PCI_SER_BRIDGE, PCI_SER_VF, or
  *               PCI_SER_PF with or without PCI_SER_IMPLIED and PCI_SER_AUTOPROBE.
  * @bar_shift:   log2 of the size in bytes of each BAR and the expansion ROM, or
  *               0 if the BAR is not implemented, is the upper half of a 64-bit
