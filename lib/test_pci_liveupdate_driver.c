@@ -298,6 +298,44 @@ static void bind_aware(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, t->devs[EP_A0]->driver, &model_driver);
 }
 
+/*
+ * No kernel gets functions that are not finished at the next kexec: they stop, also if
+ * a driver holds them, or if they were removed. So do their bridges.
+ */
+static void clear_master_of_unfinished(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	api_scan_all(test);
+	set_masters(t);
+	api_begin_outgoing(test);
+	api_preserve_all(test);
+	api_live_update(test);
+	register_model_driver(test, true);
+	api_scan_all(test);
+	KUNIT_ASSERT_NOT_NULL(test, t->devs[EP_A0]->driver);
+	pci_liveupdate_incoming_hold(t->devs[EP_A0], true);
+	api_remove_dev(t, EP_CONV);
+	set_masters(t);
+	KUNIT_EXPECT_TRUE(test, command(t, EP_CONV) & PCI_COMMAND_MASTER);
+
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, kexec_ends, NULL));
+	kexec_in_progress = true;
+	KUNIT_EXPECT_EQ(test, call_reboot_notifier(), NOTIFY_DONE);
+	api_expect_logged(test, "is not finished");
+	KUNIT_EXPECT_FALSE(test, command(t, EP_CONV) & PCI_COMMAND_MASTER);
+	end_kexec(test, 0);
+}
+
+/* A reboot without kexec leaves them to the firmware. */
+static void keep_unfinished_for_reboot(struct kunit *test)
+{
+	api_live_update_all(test);
+	KUNIT_EXPECT_EQ(test, call_reboot_notifier(), NOTIFY_DONE);
+	api_expect_incoming(test, ALL_FUNCTIONS);
+}
+
 /* User space cannot reset the function, but the driver can. */
 static void reset_by_driver(struct kunit *test)
 {
@@ -699,6 +737,8 @@ static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(clear_master_for_reboot),
 	KUNIT_CASE(refuse_recovery_in_kexec),
 	KUNIT_CASE(clear_master_of_finished),
+	KUNIT_CASE(clear_master_of_unfinished),
+	KUNIT_CASE(keep_unfinished_for_reboot),
 	KUNIT_CASE(keep_master_incoming),
 	KUNIT_CASE(keep_master_of_bound),
 	KUNIT_CASE(keep_master_of_reset),

@@ -69,6 +69,9 @@
  * - The last file is finished, but some functions are not: print a warning. Clear bus
  *   mastering of each function without a driver before the target memory of its DMA
  *   can be reused, and send a uevent for it.
+ * - A kexec begins before functions of the previous kernel are finished: the next kernel
+ *   does not get them, as LUO does not hand their sessions over again. Print a warning,
+ *   and clear bus mastering of each, even if it was removed through sysfs.
  * - User space gives up a function of either side by writing its address to
  *   /sys/bus/pci/liveupdate_abandon, see drivers/pci/liveupdate_abandon.c.
  * - A function is removed while it is preserved for the next kernel: print a

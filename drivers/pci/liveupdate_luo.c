@@ -264,7 +264,17 @@ static int pci_liveupdate_reboot(struct notifier_block *nb, unsigned long action
 	 */
 	guard(mutex)(&pci_liveupdate_lock);
 
-	if (!kexec_in_progress || !pci_liveupdate_outgoing)
+	if (!kexec_in_progress)
+		return NOTIFY_DONE;
+
+	/*
+	 * LUO does not hand sessions of the previous kernel over once more, and the guard
+	 * would refuse pci_device_shutdown() to stop their functions.
+	 */
+	if (pci_liveupdate_incoming)
+		pci_liveupdate_abandon_all(pci_liveupdate_incoming);
+
+	if (!pci_liveupdate_outgoing)
 		return NOTIFY_DONE;
 
 	if (!pci_liveupdate_image_takes_record()) {

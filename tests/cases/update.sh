@@ -23,6 +23,7 @@ update_tests() {
 	run_similar update-luo-off-nothing live_update 7.3-base 7.3-base 8 luo_off_nothing
 	run update-kexec-load kexec_load_test
 	run update-abandoned abandoned_test
+	run update-unfinished unfinished_test
 	run update-aborted live_update 7.3-base 7.3-base 17 aborted --qemu=one_pf vfs=4 --seconds=600 \
 		vfio.enable_unsafe_noiommu_mode=1 "seed=$(seed)"
 	run update-crashes live_update 7.3-base 7.3-base 24 crashes --qemu=one_pf vfs=4 --seconds=400 \
@@ -55,6 +56,15 @@ abandoned_test() {
 		vfio.enable_unsafe_noiommu_mode=1 || return
 	guest_passed "$1" third || return
 	console_is_clean "$1/console"
+}
+
+# unfinished_test DIR: the second kernel says which functions it stops.
+unfinished_test() {
+	boot_kernels "$1" 7.3-base 7.3-base 16 unfinished --qemu=one_pf --seconds=200 vfs=4 \
+		vfio.enable_unsafe_noiommu_mode=1 || return
+	guest_passed "$1" third || return
+	console_is_clean "$1/console" || return
+	console_has "$1/console" 'was preserved, but is not finished'
 }
 
 luo_selftests() {

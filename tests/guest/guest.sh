@@ -700,10 +700,10 @@ run_next_with() {
 	die "$1 begins and the next kernel runs"
 }
 
-# run_next_with_dma EDU: the same, while the edu writes to memory that is preserved.
-# The edu has to be a bus master.
+# run_next_with_dma EDU...: the same, while each edu writes to memory that is preserved.
+# An edu has to be a bus master.
 run_next_with_dma() {
-	run_next_with edu-dma start "$1"
+	run_next_with edu-dma start "$@"
 }
 
 # check_leaks: in a kernel with kmemleak, which only believes in a leak that is
