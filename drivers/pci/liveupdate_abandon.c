@@ -397,7 +397,6 @@ static void abandon_pf_of_absent(struct pci_liveupdate_index *index, pci_ser_key
 	struct pci_liveupdate_slot slot;
 
 	if (pf && pci_liveupdate_has_flag(pf, PCI_DEV_LIVEUPDATE_INCOMING)) {
-		/* Without memory for its SR-IOV state it has no VFs */
 		if (pf->is_physfn)
 			pci_liveupdate_count_vf(pf, PCI_DEV_LIVEUPDATE_INCOMING, -1);
 		pci_liveupdate_drop_above(index, pf, pf->bus,

@@ -596,10 +596,8 @@ static struct pci_dev *sriov_first_pf(struct pci_dev *pf)
  * @pos: Offset of its SR-IOV capability.
  *
  * Context: Process context. May sleep.
- * Return: 0, or:
- *         -ENODEV if the record has no SR-IOV state of @dev: the previous kernel did
- *         not support SR-IOV, and @dev has no VFs;
- *         -ENOMEM if there is no memory.
+ * Return: 0, or -ENODEV if the record has no SR-IOV state of @dev: the previous kernel
+ *         did not support SR-IOV, and @dev has no VFs.
  */
 int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
 {
@@ -609,10 +607,8 @@ int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
 	if (!sriov_get_record(dev, &rec))
 		return -ENODEV;
 
-	iov = kzalloc_obj(*iov);
-	if (!iov)
-		return -ENOMEM;
-
+	/* A PF without this state would not keep drivers away from its VFs */
+	iov = kzalloc_obj(*iov, GFP_KERNEL | __GFP_NOFAIL);
 	iov->pos = pos;
 	iov->self = dev;
 	iov->vf_device = rec.ser.vf_device;
