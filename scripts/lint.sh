@@ -29,7 +29,7 @@ usage() {
 }
 
 ALL=(patches_7.2 patches_7.3 series checkpatch_overlay checkpatch_tests checkpatch_patches
-	kernel_doc shellcheck mypy spdx whitespace words prose executable)
+	kernel_doc rst shellcheck mypy spdx whitespace words prose executable)
 declare -A count=([PASS]=0 [FAIL]=0 [SKIP]=0)
 
 # files PATTERN PATH...: ours below PATH whose name matches, each ended by a NUL.
@@ -138,6 +138,17 @@ check_checkpatch_patches() {
 check_kernel_doc() {
 	files '\.[ch]$' drivers include lib |
 		in_parallel "$tree/tools/docs/kernel-doc" -none -Wall -Werror
+}
+
+# docutils does not know the directive kernel-doc: make it a comment.
+check_rst() {
+	local file
+
+	tool python3-docutils:rst2html5
+	while IFS= read -r -d '' file; do
+		sed 's/^\.\. kernel-doc::/.. kernel-doc/' "$file" |
+			rst2html5 --report=2 - /dev/null 2>&1 | sed "s|^<stdin>|$file|"
+	done < <(files '\.rst$' .)
 }
 
 check_shellcheck() {
