@@ -6,6 +6,7 @@
 host_tests() {
 	run scanner scanner_test
 	run two-suites two_suites_test
+	run qemu-crash qemu_crash_test
 	run perf-report perf_report_test
 	run index index_test
 	run tool script_test check.sh tool
@@ -30,6 +31,11 @@ scanner_test() {
 # The last line of the suite relies on these numbers.
 two_suites_test() {
 	"$ROOT/tests/vm/suite-test.sh" "$1/folder"
+}
+
+# A machine is run once more after a crash of QEMU, and only then.
+qemu_crash_test() {
+	"$ROOT/tests/vm/vm-test.sh" "$1/folder"
 }
 
 perf_report_test() {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Two suites run at once in one cache: each counts its own results only, and none
-# writes to the other's logs. A skipped test counts as such. A test that mostly sleeps
-# runs beside others.
+# writes to the other's logs. A skipped test counts as such, and the note of one that passed
+# is shown. A test that mostly sleeps runs beside others.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -30,6 +30,10 @@ skip_test() {
 # The status of a skipped test without a reason is a failure.
 bad_test() {
 	return "$SKIPPED"
+}
+
+note_test() {
+	echo "NOTE there is a note"
 }
 
 # await_file DIR FILE: until a suite has written FILE.
@@ -72,6 +76,7 @@ tiny_suite() {
 		run first await_file "$folder/beside"
 		run second await_file "$folder/beside"
 		run_beside beside write_file "$folder/beside"
+		run noted note_test
 		;;
 	esac
 	await_tests
@@ -117,7 +122,11 @@ main() {
 	# A suite that runs alone has its usual folder.
 	rc=0
 	"$0" --suite alone "$folder" >"$folder/alone" 2>&1 || rc=$?
-	expect_end "$folder/alone" "4 passed, 0 failed" 0 "$rc" || bad=1
+	expect_end "$folder/alone" "5 passed, 0 failed" 0 "$rc" || bad=1
+	if ! grep -qx "#   there is a note" "$folder/alone"; then
+		echo "the note of a test that passed is not shown"
+		bad=1
+	fi
 	if ! grep -qx "# results: $folder/cache/tiny/results.ktap" "$folder/alone"; then
 		echo "a suite that runs alone does not write to $folder/cache/tiny"
 		bad=1

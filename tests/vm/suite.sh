@@ -119,7 +119,8 @@ skip() {
 	return "$SKIPPED"
 }
 
-# report_result NAME RC SECONDS DIR: one at a time.
+# report_result NAME RC SECONDS DIR: one at a time. A line "NOTE TEXT" of a test that passed
+# is shown as well.
 report_result() {
 	local name=$1 rc=$2 comment="$3 s" dir=$4 verdict=ok last lock
 	local -i number
@@ -138,6 +139,8 @@ report_result() {
 		sed 's/^/#   /' "$dir/result"
 		printf '#   logs:   %s\n#   repeat: make test TESTS=%s\n' \
 			"$dir" "${name%@*}"
+	else
+		sed -n 's/^NOTE /#   /p' "$dir/result"
 	fi
 	exec {lock}>&-
 }
