@@ -131,7 +131,7 @@ build_explains() {
 
 main() {
 	require
-	ktap_plan 380
+	ktap_plan 381
 	TMP=$(mktemp -d)
 	# Keep several hundred thousand files in memory if possible.
 	TREE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)

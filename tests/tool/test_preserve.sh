@@ -69,8 +69,12 @@ or booted without kho=on liveupdate=on" \
 			expect "device: ${errno#*:}" 2 "" \
 			"$device: ${errno#*:}: run as root" finish s
 	done
-	LUO_MOCK_FAIL="device 0 5" expect "device: EIO" 3 "" \
-		"$device: the kernel cannot read the sessions of the previous kernel: \
+	LUO_MOCK_FAIL="create 0 5" expect "create: EIO" 3 "" \
+		"the kernel cannot read the sessions of the previous kernel: \
+see the kernel log and reboot" \
+		preserve s "$A"
+	LUO_MOCK_FAIL="take 0 5" expect "take: EIO" 3 "" \
+		"the kernel cannot read the sessions of the previous kernel: \
 see the kernel log and reboot" \
 		finish s
 	LUO_MOCK_FAIL="device 0 12" expect "device: ENOMEM" 2 "" \

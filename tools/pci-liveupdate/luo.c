@@ -69,16 +69,19 @@ static enum status device_open(int *fd)
 		return fail(STATUS_ENVIRONMENT,
 			    "%s is still busy after %d seconds: end the program that has it open",
 			    path, BUSY_TIMEOUT_MS / 1000);
-	case -EIO:
-		return fail(STATUS_REFUSED,
-			    "%s: the kernel cannot read the sessions of the previous kernel: see the kernel log and reboot",
-			    path);
 	}
 	if (*fd < 0)
 		return fail(STATUS_ENVIRONMENT, "%s: %s", path,
 			    strerror(-*fd));
 
 	return STATUS_OK;
+}
+
+/* The first ioctl reads all sessions of the previous kernel. */
+static enum status sessions_unread(void)
+{
+	return fail(STATUS_REFUSED,
+		    "the kernel cannot read the sessions of the previous kernel: see the kernel log and reboot");
 }
 
 /* The kernel looks for the token, which no file has, in an incoming session only. */
@@ -153,6 +156,8 @@ enum status luo_create_session(const char *name, int *session)
 		return fail(STATUS_REFUSED,
 			    "session '%s': the kernel has no room for another session",
 			    name);
+	case -EIO:
+		return sessions_unread();
 	}
 
 	return fail(STATUS_REFUSED, "session '%s' cannot be created: %s", name,
@@ -252,6 +257,8 @@ enum status luo_retrieve_session(const char *name, int *session)
 	case -ENOENT:
 	case -EINVAL:
 		return session_unavailable(name, err == -EINVAL);
+	case -EIO:
+		return sessions_unread();
 	}
 
 	return fail(STATUS_REFUSED, "session '%s' cannot be retrieved: %s",
