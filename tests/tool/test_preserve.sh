@@ -84,9 +84,9 @@ see the kernel log and reboot" \
 	flock "$lock"
 	SECONDS=0
 	expect "device: busy" 2 "" \
-		"$device is still busy after 5 seconds: end the program that has it open" \
+		"$device is still busy after 15 seconds: end the program that has it open" \
 		finish s
-	ktap_result "device: busy for 5 seconds" [ "$SECONDS" -ge 5 ]
+	ktap_result "device: busy for 15 seconds" [ "$SECONDS" -ge 15 ]
 	(sleep 1 && flock -u "$lock") &
 	expect "device: busy for a moment" 3 "" \
 		"session 's' not found: \

@@ -16,9 +16,10 @@
 
 /*
  * Only one process can have the device open, and this program only has it open for
- * one ioctl. Another program keeps it open if it is busy for longer than this.
+ * one ioctl. The first ioctl may load drivers, which takes seconds. Another program
+ * keeps the device open if it is busy for longer than this.
  */
-#define BUSY_TIMEOUT_MS		5000
+#define BUSY_TIMEOUT_MS		15000
 #define BUSY_INTERVAL_MS	50
 
 static enum status session_name_check(const char *name)
