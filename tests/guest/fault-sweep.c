@@ -10,6 +10,8 @@
  * fault-sweep incoming ADDRESS...: retrieve these files in the next kernel, bind those of
  * vfio-pci to an iommufd, and finish.
  *
+ * The next kernel reads all sessions while each allocation fails that may.
+ *
  * A call is repeated, each time with another allocation that fails, until it makes all
  * of them. After each error the record is the same as before, and the call succeeds when
  * it is repeated. Calls get along without some allocations. Unpreserve, freeze and
@@ -485,6 +487,22 @@ static int finish_call(void *arg)
 	return file->alone ? luo_try_finish_session(file->session) : 0;
 }
 
+/*
+ * A work item reads all sessions, once. Without memory they would be lost, so that its
+ * allocations wait.
+ */
+static void read_sessions(void)
+{
+	int ret;
+
+	fail_allocations_of("luo_session_deserialize_fn");
+	ret = retrieve_session_call(NULL);
+	fail_allocations_of(NULL);
+	printf("%s the sessions are read while allocations fail: %s\n",
+	       ret < 0 ? "not ok" : "ok", ret < 0 ? strerror(-ret) : "no error");
+	close(ret);
+}
+
 static void retrieve_sessions(void)
 {
 	struct sweep sweep = { .name = "retrieve a session" };
@@ -518,6 +536,7 @@ static int incoming(void)
 	sweep_and_undo(&open_luo, open_call, close_luo, NULL);
 	report(&open_luo);
 	open_call(NULL);
+	read_sessions();
 	retrieve_sessions();
 	for (enum kind kind = 0; kind < NR_KINDS; kind++) {
 		if (is_kind(kind))

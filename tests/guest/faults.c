@@ -33,12 +33,8 @@ static void write_setting(const char *capability, const char *name, const char *
 	close(fd);
 }
 
-/*
- * The code of kmemleak that allocates an object for each allocation. It has a pool to
- * fall back to, so these allocations are not worth a call each. The compiler may put the
- * first function into the second.
- */
-static void find_kmemleak(char *start, char *end)
+/* The addresses of a function, or of @other with the next one if that is behind it. */
+static void find_code(const char *function, const char *other, char *start, char *end)
 {
 	FILE *symbols = fopen("/proc/kallsyms", "r");
 	char address[32], name[256];
@@ -50,20 +46,25 @@ static void find_kmemleak(char *start, char *end)
 	while (fscanf(symbols, "%31s %*s %255s%*[^\n]", address, name) == 2) {
 		if (inside)
 			sprintf(end, "0x%s", address);
-		inside = !strcmp(name, "__alloc_object") || !strcmp(name, "__create_object");
+		inside = !strcmp(name, function) || !strcmp(name, other);
 		if (inside && !*start)
 			sprintf(start, "0x%s", address);
 	}
 	fclose(symbols);
 	if (!*start)
-		errx(1, "kmemleak is not in /proc/kallsyms");
+		errx(1, "%s is not in /proc/kallsyms", function);
 }
 
 static void init_capability(const char *name)
 {
 	char start[34], end[34];
 
-	find_kmemleak(start, end);
+	/*
+	 * The code of kmemleak that allocates an object for each allocation. It has a pool
+	 * to fall back to, so these allocations are not worth a call each. The compiler
+	 * may put the first function into the second.
+	 */
+	find_code("__alloc_object", "__create_object", start, end);
 	write_setting(name, "ignore-gfp-wait", "N");
 	write_setting(name, "stacktrace-depth", "32");
 	write_setting(name, "reject-start", start);
@@ -109,6 +110,26 @@ bool fault_in_call(unsigned int n, int (*call)(void *arg), void *arg, int *ret)
 		err(1, "read fail-nth");
 	set_fail_nth(0);
 	return !strtoul(left, NULL, 10);
+}
+
+/*
+ * From now on each allocation that may fail does so below @function, in any thread, or
+ * none if it is NULL.
+ */
+void fail_allocations_of(const char *function)
+{
+	static const char *const names[] = { "failslab", "fail_page_alloc" };
+	char start[34] = "0", end[34] = "0xffffffffffffffff";
+
+	if (function)
+		find_code(function, function, start, end);
+	for (int i = 0; i < 2; i++) {
+		write_setting(names[i], "probability", "0");
+		write_setting(names[i], "require-start", start);
+		write_setting(names[i], "require-end", end);
+		write_setting(names[i], "times", "-1");
+		write_setting(names[i], "probability", function ? "100" : "0");
+	}
 }
 
 /*

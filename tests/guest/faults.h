@@ -9,6 +9,7 @@
 
 void faults_init(void);
 bool fault_in_call(unsigned int n, int (*call)(void *arg), void *arg, int *ret);
+void fail_allocations_of(const char *function);
 long kho_pages(bool print);
 
 #endif /* _GUEST_FAULTS_H */
