@@ -33,7 +33,10 @@ static void write_setting(const char *capability, const char *name, const char *
 	close(fd);
 }
 
-/* The addresses of a function, or of @other with the next one if that is behind it. */
+/*
+ * The address of @function and that of the next symbol. If @other follows @function, or
+ * is there without it, it counts as a part of @function.
+ */
 static void find_code(const char *function, const char *other, char *start, char *end)
 {
 	FILE *symbols = fopen("/proc/kallsyms", "r");

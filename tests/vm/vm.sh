@@ -134,6 +134,9 @@ vm_explain() {
 	"$ROOT/tests/vm/stuck.py" "${kernel%/arch/*}/System.map" "$dir/stuck"
 }
 
+# The status of a process that SIGSEGV ended.
+VM_CRASHED=139
+
 # vm_boot DIR KERNEL NEXT INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: run a machine
 # to its end. NEXT is the kernel that KERNEL hands over to; it and INITRD may be
 # empty. DIR/console has the console of both kernels, DIR/side the lines that the
@@ -157,9 +160,6 @@ vm_boot() {
 	((status == 0)) || vm_explain "$dir" "$status" "$seconds" "$kernel" "$next" || true
 	return "$status"
 }
-
-# The status of a process that SIGSEGV ended.
-VM_CRASHED=139
 
 # vm_run DIR KERNEL INITRD SECONDS COMMANDLINE [QEMU-OPTION...]: the same, once.
 vm_run() {
