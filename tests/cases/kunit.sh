@@ -14,30 +14,36 @@ kunit_tests() {
 	run_similar kunit-7.2-guard kunit 7.2-base pci_liveupdate_guard
 }
 
-# kunit DIR KERNEL [SUITES]: run the suites that match the pattern SUITES. All tests
-# pass, and none is skipped. kmemleak only finds leaks in a scan, and doubles the
-# time. The log buffer holds the whole output, because the console is slower.
+# kunit DIR KERNEL [SUITES]: run the suites that match the pattern SUITES.
 kunit() {
 	local dir=$1 kernel=$2 suites=${3:-pci_liveupdate*} tree image
-	local line='liveupdate=on kmemleak=off log_buf_len=16M kunit.enable=1 kunit.autorun=1 kunit_shutdown=reboot'
-	local seconds=$KUNIT_SECONDS
-	local -a qemu=()
 
 	tree=$("$ROOT/scripts/make-tree.sh" "${kernel%-*}") || return
 	image=$(build_kernel "$kernel") || return
 	if is_slow "$image"; then
-		seconds=$((DEBUG_FACTOR * KUNIT_SECONDS))
-		qemu=(-m "$DEBUG_MEMORY")
-		line+=" $DEBUG_LINE"
-	fi
-	vm_boot "$dir" "$image" "" "" "$seconds" "$line kunit.filter_glob=$suites" "${qemu[@]}" ||
-		return
-	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
-		{ grep -A 3 -e FAILED -e ERROR -e ' Ran ' "$dir/kunit" || cat "$dir/kunit"; return 1; }
-	if ! grep -q 'Ran [1-9][0-9]* tests: passed: [0-9]*$' "$dir/kunit"; then
-		echo "tests were skipped, or none was run:"
-		tail -n 3 "$dir/kunit"
-		return 1
+		kunit_boot "$dir" "$tree" "$image" "$suites" "$((DEBUG_FACTOR * KUNIT_SECONDS))" \
+			"$DEBUG_LINE" -m "$DEBUG_MEMORY" || return
+	else
+		kunit_boot "$dir" "$tree" "$image" "$suites" "$KUNIT_SECONDS" "" || return
 	fi
 	console_is_clean "$dir/console"
+}
+
+# kunit_boot DIR TREE IMAGE SUITES SECONDS LINE [QEMU-OPTION...]: all tests pass, and none
+# is skipped. DIR/kunit has the results. kmemleak only finds leaks in a scan, and doubles
+# the time. The log buffer holds the whole output, because the console is slower. By
+# default KHO's scratch areas take eight times the memory that the kernel itself needs.
+kunit_boot() {
+	local dir=$1 tree=$2 image=$3 suites=$4 seconds=$5
+	local line="liveupdate=on kho_scratch=64M,64M,64M kmemleak=off log_buf_len=16M kunit.enable=1 kunit.autorun=1 kunit_shutdown=reboot $6"
+	shift 6
+
+	rm -f -- "$dir/kunit"
+	vm_boot "$dir" "$image" "" "" "$seconds" "$line kunit.filter_glob=$suites" "$@" || return
+	python3 "$tree/tools/testing/kunit/kunit.py" parse "$dir/console" >"$dir/kunit" 2>&1 ||
+		{ grep -A 3 -e FAILED -e ERROR -e ' Ran ' "$dir/kunit" || cat "$dir/kunit"; return 1; }
+	grep -q 'Ran [1-9][0-9]* tests: passed: [0-9]*$' "$dir/kunit" && return
+	echo "tests were skipped, or none was run:"
+	tail -n 3 "$dir/kunit"
+	return 1
 }
