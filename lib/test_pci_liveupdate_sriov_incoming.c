@@ -3,6 +3,7 @@
  * KUnit tests of PCI live update: PFs and VFs that the previous kernel preserved.
  */
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/array_size.h>
 #include <linux/bitops.h>
@@ -622,6 +623,44 @@ static void abandon_pf_removed(struct kunit *test)
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
 }
 
+/* Abandon VF_S0 when its PF is marked, but not known to the driver core. */
+static int adopt_sriov_and_abandon(struct pci_dev *dev, int pos)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct api_test *t = test->priv;
+	int err;
+
+	kunit_deactivate_static_stub(test, pci_liveupdate_adopt_sriov);
+	err = pci_liveupdate_adopt_sriov(dev, pos);
+	pci_liveupdate_incoming_abandon_recorded(t->model.domain,
+						 model_bdf(&t->model, VF_S0));
+	return err;
+}
+
+/* The file of a VF is lost while its PF is being enumerated. */
+static void abandon_vf_in_scan(struct kunit *test)
+{
+	static const unsigned long pfs[] = { 0, BIT(PF_S) };
+	struct api_test *t = test->priv;
+
+	for (int i = 0; i < ARRAY_SIZE(pfs); i++) {
+		model_init(&t->model, DOMAIN);
+		sriov_live_update(test, pfs[i] | BIT(VF_S0) | BIT(VF_S1));
+		kunit_activate_static_stub(test, pci_liveupdate_adopt_sriov,
+					   adopt_sriov_and_abandon);
+		sriov_scan(test);
+		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
+			     pfs[i] | BIT(VF_S1));
+		api_finish(t, VF_S1);
+		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, pfs[i]);
+		if (pfs[i])
+			api_finish(t, PF_S);
+		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
+		api_remove_host(test);
+		api_finish_flb(test);
+	}
+}
+
 /* Requests of user space */
 
 static int user_abandon(struct api_test *t, enum model_fn fn)
@@ -1070,6 +1109,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(abandon_vfs),
 	KUNIT_CASE_SLOW(abandon_pf),
 	KUNIT_CASE_SLOW(abandon_pf_removed),
+	KUNIT_CASE_SLOW(abandon_vf_in_scan),
 	KUNIT_CASE_PARAM(user_abandon_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(user_abandon_implied),
 	KUNIT_CASE_SLOW(user_abandon_absent),

@@ -208,7 +208,8 @@ static bool pci_liveupdate_is_dropped(struct pci_dev *dev)
 /*
  * If a function or the last file is abandoned while a device is being enumerated,
  * pci_liveupdate_abandon_absent() or pci_liveupdate_abandon_all() may not find the
- * device. Abandon it here: it is on the bus by now.
+ * device. Abandon it here: it is on the bus by now. Likewise, a PF that was not found
+ * still counts a VF that was abandoned.
  */
 static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 				     unsigned long action, void *data)
@@ -222,6 +223,8 @@ static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		if (pci_liveupdate_is_dropped(dev))
 			pci_liveupdate_abandon_dev(dev);
+		else
+			pci_liveupdate_recount_vfs(dev);
 	}
 
 	return NOTIFY_OK;

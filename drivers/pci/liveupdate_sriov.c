@@ -32,6 +32,7 @@
 #define pr_fmt(fmt) "PCI: liveupdate: " fmt
 #define dev_fmt(fmt) "liveupdate: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/align.h>
 #include <linux/array_size.h>
 #include <linux/bits.h>
@@ -501,7 +502,7 @@ struct sriov_record {
 	u16 nr_vfs;
 };
 
-static bool sriov_get_record(struct pci_dev *pf, struct sriov_record *rec)
+static bool sriov_get_record_locked(struct pci_dev *pf, struct sriov_record *rec)
 {
 	const struct pci_function_ser *entry;
 	const struct pci_sriov_ser *sriov;
@@ -509,7 +510,7 @@ static bool sriov_get_record(struct pci_dev *pf, struct sriov_record *rec)
 	struct pci_liveupdate_slot slot;
 	pci_ser_key_t key = PCI_SER_KEY(pci_domain_nr(pf->bus), pci_dev_id(pf));
 
-	guard(mutex)(&pci_liveupdate_lock);
+	lockdep_assert_held(&pci_liveupdate_lock);
 
 	entry = pci_liveupdate_incoming_entry(pf);
 	if (!entry || !(entry->flags & PCI_SER_PF) ||
@@ -525,6 +526,34 @@ static bool sriov_get_record(struct pci_dev *pf, struct sriov_record *rec)
 	rec->nr_vfs = pci_liveupdate_index_count_vfs(pci_liveupdate_incoming, key,
 						     sriov);
 	return true;
+}
+
+static bool sriov_get_record(struct pci_dev *pf, struct sriov_record *rec)
+{
+	guard(mutex)(&pci_liveupdate_lock);
+
+	return sriov_get_record_locked(pf, rec);
+}
+
+/**
+ * pci_liveupdate_recount_vfs - Correct the count of a PF that is being enumerated.
+ * @dev: A device that the driver core knows by now, and that is in the record.
+ *
+ * A VF that is abandoned earlier leaves the record, but its PF is not found. If it was
+ * the last one, drop a PF without an owner.
+ *
+ * Context: Process context. The caller holds pci_liveupdate_lock.
+ */
+void pci_liveupdate_recount_vfs(struct pci_dev *dev)
+{
+	int flag = PCI_DEV_LIVEUPDATE_INCOMING;
+	struct sriov_record rec;
+
+	if (!dev->is_physfn || !sriov_get_record_locked(dev, &rec))
+		return;
+
+	*sriov_nr_vfs(dev, flag) = rec.nr_vfs;
+	pci_liveupdate_drop_above(pci_liveupdate_incoming, dev, dev->bus, flag);
 }
 
 /* Read registers that no kernel changes while VFs are enabled. */
@@ -603,6 +632,8 @@ int pci_liveupdate_adopt_sriov(struct pci_dev *dev, int pos)
 {
 	struct sriov_record rec;
 	struct pci_sriov *iov;
+
+	KUNIT_STATIC_STUB_REDIRECT(pci_liveupdate_adopt_sriov, dev, pos);
 
 	if (!sriov_get_record(dev, &rec))
 		return -ENODEV;
