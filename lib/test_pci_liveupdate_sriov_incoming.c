@@ -7,10 +7,12 @@
 #include <kunit/test.h>
 #include <linux/array_size.h>
 #include <linux/bitops.h>
+#include <linux/device/bus.h>
 #include <linux/err.h>
 #include <linux/io.h>
 #include <linux/kernfs.h>
 #include <linux/minmax.h>
+#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -623,42 +625,196 @@ static void abandon_pf_removed(struct kunit *test)
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
 }
 
-/* Abandon VF_S0 when its PF is marked, but not known to the driver core. */
+static void abandon_recorded(struct kunit *test, unsigned long set)
+{
+	struct api_test *t = test->priv;
+
+	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
+		if (set & BIT(fn))
+			pci_liveupdate_incoming_abandon_recorded(t->model.domain,
+								 model_bdf(&t->model, fn));
+	}
+}
+
+/* VFs stop whose PF was removed, and with it the buses that only VFs are on. */
+static void abandon_vfs_removed(struct kunit *test)
+{
+	const struct sriov_layout *layout = test->param_value;
+	unsigned long set = sriov_set(layout, ALL_SRIOV_FNS);
+	struct api_test *t = test->priv;
+
+	for (int all = 0; all < 2; all++) {
+		model_init(&t->model, DOMAIN);
+		sriov_begin_layout(test, layout);
+		sriov_preserve(test, set);
+		api_live_update(test);
+		sriov_scan(test);
+		api_remove_dev(t, PF_S);
+		if (all)
+			api_finish_flb(test);
+		for (enum model_fn fn = VF_S0; fn <= VF_S2; fn++) {
+			if (!(set & BIT(fn)))
+				continue;
+			if (!all) {
+				KUNIT_EXPECT_TRUE(test, sriov_is_master(t, fn));
+				abandon_recorded(test, BIT(fn));
+			}
+			KUNIT_EXPECT_FALSE(test, sriov_is_master(t, fn));
+		}
+		if (!all)
+			api_finish_flb(test);
+		api_remove_host(test);
+	}
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "cannot be reached"));
+}
+
+/**
+ * struct scan_abandons - Functions whose files are lost while PF_S is enumerated.
+ * @name:      Name of the case.
+ * @preserved: The functions that are preserved.
+ * @before:    Lost before the SR-IOV state of PF_S is set up.
+ * @after:     Lost after that.
+ * @added:     Lost when the driver core knows PF_S.
+ * @final:     Lost when resources are assigned, before drivers can bind.
+ */
+struct scan_abandons {
+	const char *name;
+	unsigned long preserved;
+	unsigned long before;
+	unsigned long after;
+	unsigned long added;
+	unsigned long final;
+};
+
+#define BOTH_VFS	(BIT(VF_S0) | BIT(VF_S1))
+
+static const struct scan_abandons scan_abandons[] = {
+	{ "vf_before", BOTH_VFS, .before = BIT(VF_S0) },
+	{ "vf_after", BOTH_VFS, .after = BIT(VF_S0) },
+	{ "vf_of_owned", BOTH_VFS | BIT(PF_S), .after = BIT(VF_S0) },
+	{ "vfs_of_owned", BOTH_VFS | BIT(PF_S), .before = BIT(VF_S0), .after = BIT(VF_S1) },
+	{ "all_before", BOTH_VFS, .before = BOTH_VFS },
+	{ "all_after", BOTH_VFS, .after = BOTH_VFS },
+	{ "all_added", BOTH_VFS, .added = BOTH_VFS },
+	{ "all_final", BOTH_VFS, .final = BOTH_VFS },
+	{ "all_in_turn", BOTH_VFS, .after = BIT(VF_S0), .added = BIT(VF_S1) },
+	{ "owned_in_turn", BOTH_VFS | BIT(PF_S), .before = BIT(VF_S0),
+	  .after = BIT(PF_S), .added = BIT(VF_S1) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(scan_abandons, scan_abandons, name);
+
+static bool vfs_are_enabled(struct api_test *t)
+{
+	return sriov_cap(t, PF_S)[PCI_SRIOV_CTRL] & PCI_SRIOV_CTRL_VFE;
+}
+
 static int adopt_sriov_and_abandon(struct pci_dev *dev, int pos)
 {
 	struct kunit *test = kunit_get_current_test();
-	struct api_test *t = test->priv;
+	const struct scan_abandons *lost = test->param_value;
 	int err;
 
 	kunit_deactivate_static_stub(test, pci_liveupdate_adopt_sriov);
+	abandon_recorded(test, lost->before);
 	err = pci_liveupdate_adopt_sriov(dev, pos);
-	pci_liveupdate_incoming_abandon_recorded(t->model.domain,
-						 model_bdf(&t->model, VF_S0));
+	abandon_recorded(test, lost->after);
 	return err;
 }
 
-/* The file of a VF is lost while its PF is being enumerated. */
-static void abandon_vf_in_scan(struct kunit *test)
+/* The test that abandons functions while PF_S is enumerated, or NULL. */
+static struct kunit *abandons_in_scan;
+
+static int abandon_added(struct notifier_block *nb, unsigned long action, void *data)
 {
-	static const unsigned long pfs[] = { 0, BIT(PF_S) };
+	const struct scan_abandons *lost;
+
+	if (!abandons_in_scan || action != BUS_NOTIFY_ADD_DEVICE ||
+	    to_pci_dev(data)->device != MODEL_DEVICE(PF_S))
+		return NOTIFY_DONE;
+
+	lost = abandons_in_scan->param_value;
+	abandon_recorded(abandons_in_scan, lost->added);
+	return NOTIFY_OK;
+}
+
+/* Before the notifier of the code under test */
+static struct notifier_block abandon_added_nb = {
+	.notifier_call = abandon_added,
+	.priority = 1,
+};
+
+/* VFs of a PF that was dropped by now are disabled: the core may assign their BARs. */
+static void abandon_final(struct pci_dev *dev)
+{
+	const struct scan_abandons *lost;
+
+	if (!abandons_in_scan || dev->device != MODEL_DEVICE(PF_S))
+		return;
+
+	lost = abandons_in_scan->param_value;
+	KUNIT_EXPECT_EQ(abandons_in_scan, vfs_are_enabled(abandons_in_scan->priv),
+			!!(lost->preserved & ~lost->before & ~lost->after & ~lost->added));
+	abandon_recorded(abandons_in_scan, lost->final);
+}
+DECLARE_PCI_FIXUP_FINAL(MODEL_VENDOR, PCI_ANY_ID, abandon_final);
+
+static void scan_ends(void *unused)
+{
+	abandons_in_scan = NULL;
+	bus_unregister_notifier(&pci_bus_type, &abandon_added_nb);
+}
+
+static void scan_and_abandon(struct kunit *test)
+{
+	kunit_activate_static_stub(test, pci_liveupdate_adopt_sriov,
+				   adopt_sriov_and_abandon);
+	KUNIT_ASSERT_EQ(test, 0, bus_register_notifier(&pci_bus_type, &abandon_added_nb));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, scan_ends, NULL));
+	abandons_in_scan = test;
+	sriov_scan(test);
+	abandons_in_scan = NULL;
+}
+
+/* Files are lost while a PF is being enumerated. VF_S1 is on a bus of its own. */
+static void abandon_in_scan(struct kunit *test)
+{
+	const struct scan_abandons *lost = test->param_value;
+	unsigned long gone = lost->before | lost->after | lost->added | lost->final;
+	unsigned long left = lost->preserved & ~gone;
 	struct api_test *t = test->priv;
 
-	for (int i = 0; i < ARRAY_SIZE(pfs); i++) {
-		model_init(&t->model, DOMAIN);
-		sriov_live_update(test, pfs[i] | BIT(VF_S0) | BIT(VF_S1));
-		kunit_activate_static_stub(test, pci_liveupdate_adopt_sriov,
-					   adopt_sriov_and_abandon);
-		sriov_scan(test);
-		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
-			     pfs[i] | BIT(VF_S1));
-		api_finish(t, VF_S1);
-		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, pfs[i]);
-		if (pfs[i])
-			api_finish(t, PF_S);
-		sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
-		api_remove_host(test);
-		api_finish_flb(test);
+	sriov_begin_layout(test, &sriov_layouts[2]);
+	sriov_preserve(test, lost->preserved);
+	api_live_update(test);
+	scan_and_abandon(test);
+
+	for (enum model_fn fn = VF_S0; fn <= VF_S1; fn++)
+		KUNIT_EXPECT_EQ(test, sriov_is_master(t, fn), !(gone & BIT(fn)));
+	/* VFs of a PF that is not preserved do not exist. */
+	KUNIT_EXPECT_EQ(test, !!left, vfs_are_enabled(t));
+	KUNIT_EXPECT_EQ(test, !!left, !!t->devs[VF_S0]);
+	KUNIT_EXPECT_EQ(test, !!left, api_is_preserved(t, PF_S));
+	KUNIT_EXPECT_EQ(test, !!left, api_contains(t, t->in.obj, PF_S));
+	KUNIT_EXPECT_EQ(test, !!left, api_contains(t, t->in.obj, RP_S));
+	if (!left) {
+		/* Without SR-IOV if its record was lost too early. */
+		if (t->devs[PF_S]->sriov) {
+			KUNIT_EXPECT_FALSE(test, t->devs[PF_S]->sriov->ctrl &
+						 PCI_SRIOV_CTRL_VFE);
+			sriov_enable_vfs(test, PF_S);
+		}
+		return;
 	}
+
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, left);
+	if (left & BIT(VF_S1))
+		api_finish(t, VF_S1);
+	left &= ~BIT(VF_S1);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, left);
+	if (left)
+		api_finish(t, PF_S);
+	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, 0);
 }
 
 /* Requests of user space */
@@ -1109,7 +1265,8 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(abandon_vfs),
 	KUNIT_CASE_SLOW(abandon_pf),
 	KUNIT_CASE_SLOW(abandon_pf_removed),
-	KUNIT_CASE_SLOW(abandon_vf_in_scan),
+	KUNIT_CASE_PARAM(abandon_vfs_removed, layout_gen_params),
+	KUNIT_CASE_PARAM(abandon_in_scan, scan_abandons_gen_params),
 	KUNIT_CASE_PARAM(user_abandon_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(user_abandon_implied),
 	KUNIT_CASE_SLOW(user_abandon_absent),

@@ -95,6 +95,83 @@ static struct pci_dev *abandon_get_dev(pci_ser_key_t key)
 					   PCI_BUS_NUM(bdf), bdf & 0xff);
 }
 
+/* Get the SR-IOV state of a PF, or NULL if the function has none. */
+static const struct pci_sriov_ser *
+abandon_sriov(struct pci_liveupdate_index *index, pci_ser_key_t key)
+{
+	const struct pci_function_ser *entry;
+	const struct pci_sriov_ser *sriov;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+
+	if (!pci_liveupdate_index_find(index, key, &slot))
+		return NULL;
+
+	entry = pci_liveupdate_index_entry(index, &slot, &damage);
+	if (IS_ERR(entry) || !(entry->flags & PCI_SER_PF))
+		return NULL;
+
+	sriov = pci_liveupdate_index_sriov(index, &slot, &damage);
+	return IS_ERR(sriov) ? NULL : sriov;
+}
+
+static pci_ser_key_t abandon_vf_key(pci_ser_key_t pf,
+				    const struct pci_sriov_ser *sriov, u32 id)
+{
+	return pf + sriov->offset + id * sriov->stride;
+}
+
+/* Find the PF in the record whose routing IDs of VFs include that of @vf. */
+static bool abandon_find_pf(struct pci_liveupdate_index *index, pci_ser_key_t vf,
+			    pci_ser_key_t *pf)
+{
+	*pf = PCI_SER_KEY(PCI_SER_KEY_DOMAIN(vf), 0);
+	for (; pci_liveupdate_index_next(index, pf) && *pf < vf; ++*pf) {
+		const struct pci_sriov_ser *sriov = abandon_sriov(index, *pf);
+
+		for (u32 i = 0; sriov && i < sriov->num_vfs; i++) {
+			if (abandon_vf_key(*pf, sriov, i) == vf)
+				return true;
+		}
+	}
+
+	return false;
+}
+
+/*
+ * Find the bus of a function that may have been removed, and with a PF the buses that
+ * only its VFs are on. The host bridge reaches these like the bus of the PF.
+ */
+static struct pci_bus *abandon_find_bus(struct pci_liveupdate_index *index,
+					pci_ser_key_t key)
+{
+	u8 number = PCI_BUS_NUM(PCI_SER_KEY_BDF(key));
+	u32 domain = PCI_SER_KEY_DOMAIN(key);
+	static struct pci_bus vf_bus;
+	struct pci_bus *bus;
+	pci_ser_key_t pf;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+
+	bus = pci_liveupdate_find_bus(domain, number);
+	if (bus || !abandon_find_pf(index, key, &pf))
+		return bus;
+
+	bus = pci_liveupdate_find_bus(domain, PCI_BUS_NUM(PCI_SER_KEY_BDF(pf)));
+	if (!bus)
+		return NULL;
+
+	/* As virtfn_add_bus() makes it */
+	vf_bus.parent = bus;
+	vf_bus.ops = bus->ops;
+	vf_bus.sysdata = bus->sysdata;
+	vf_bus.number = number;
+#ifdef CONFIG_PCI_DOMAINS_GENERIC
+	vf_bus.domain_nr = domain;
+#endif
+	return &vf_bus;
+}
+
 /*
  * Clear bus mastering of a function that is not treated as preserved: it was removed
  * through sysfs, or has lost its state. In the latter case it may have a driver.
@@ -118,7 +195,7 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 	/* Neither the bus nor its host bridge can be removed meanwhile */
 	guard(rwsem_read)(&pci_bus_sem);
 
-	bus = pci_liveupdate_find_bus(PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf));
+	bus = abandon_find_bus(index, key);
 	if (!bus) {
 		pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be reached, and may still do DMA: its bridge was removed\n",
 		       PCI_LIVEUPDATE_KEY_ARGS(key));
@@ -242,32 +319,6 @@ arch_initcall(pci_liveupdate_bus_init);
 
 /* Requests of user space */
 
-/* Get the SR-IOV state of a PF, or NULL if the function has none. */
-static const struct pci_sriov_ser *
-abandon_sriov(struct pci_liveupdate_index *index, pci_ser_key_t key)
-{
-	const struct pci_function_ser *entry;
-	const struct pci_sriov_ser *sriov;
-	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_slot slot;
-
-	if (!pci_liveupdate_index_find(index, key, &slot))
-		return NULL;
-
-	entry = pci_liveupdate_index_entry(index, &slot, &damage);
-	if (IS_ERR(entry) || !(entry->flags & PCI_SER_PF))
-		return NULL;
-
-	sriov = pci_liveupdate_index_sriov(index, &slot, &damage);
-	return IS_ERR(sriov) ? NULL : sriov;
-}
-
-static pci_ser_key_t abandon_vf_key(pci_ser_key_t pf,
-				    const struct pci_sriov_ser *sriov, u32 id)
-{
-	return pf + sriov->offset + id * sriov->stride;
-}
-
 /* A PF goes on for its preserved VFs: name them. */
 static int abandon_check_vfs(struct pci_liveupdate_index *index, pci_ser_key_t pf)
 {
@@ -313,23 +364,6 @@ static int abandon_check(struct pci_liveupdate_index *index,
 	pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be abandoned: a bridge goes with the last function below it\n",
 	       PCI_LIVEUPDATE_KEY_ARGS(key));
 	return -EINVAL;
-}
-
-/* Find the PF in the record whose routing IDs of VFs include that of @vf. */
-static bool abandon_find_pf(struct pci_liveupdate_index *index, pci_ser_key_t vf,
-			    pci_ser_key_t *pf)
-{
-	*pf = PCI_SER_KEY(PCI_SER_KEY_DOMAIN(vf), 0);
-	for (; pci_liveupdate_index_next(index, pf) && *pf < vf; ++*pf) {
-		const struct pci_sriov_ser *sriov = abandon_sriov(index, *pf);
-
-		for (u32 i = 0; sriov && i < sriov->num_vfs; i++) {
-			if (abandon_vf_key(*pf, sriov, i) == vf)
-				return true;
-		}
-	}
-
-	return false;
 }
 
 /* Find the nearest bridge above @bus in the record. It has no struct pci_dev. */

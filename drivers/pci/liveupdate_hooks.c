@@ -304,6 +304,10 @@ void pci_liveupdate_bus_scanned(struct pci_bus *bus)
 {
 	struct pci_dev *dev;
 
+	/* The core does not update VF BARs while VFs are enabled */
+	list_for_each_entry(dev, &bus->devices, bus_list)
+		pci_liveupdate_disable_dropped(dev);
+
 	if (!READ_ONCE(pci_liveupdate_incoming))
 		return;
 

@@ -37,6 +37,7 @@
 #include <linux/array_size.h>
 #include <linux/bits.h>
 #include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -539,8 +540,9 @@ static bool sriov_get_record(struct pci_dev *pf, struct sriov_record *rec)
  * pci_liveupdate_recount_vfs - Correct the count of a PF that is being enumerated.
  * @dev: A device that the driver core knows by now, and that is in the record.
  *
- * A VF that is abandoned earlier leaves the record, but its PF is not found. If it was
- * the last one, drop a PF without an owner.
+ * A VF that is abandoned earlier leaves the record, but its PF is not found, and counts
+ * too many. If the last VF is abandoned after that, and before this call, a PF without
+ * an owner stays. Drop it.
  *
  * Context: Process context. The caller holds pci_liveupdate_lock.
  */
@@ -688,6 +690,44 @@ static int sriov_adopt_vf(struct pci_dev *pf, int id)
 }
 
 /**
+ * pci_liveupdate_disable_dropped - Disable VFs of a PF that is no longer preserved.
+ * @dev: A device that is being enumerated.
+ *
+ * If @dev is a PF that was found to be preserved, and dropped since, no VF has an owner
+ * or a struct pci_dev.
+ *
+ * Context: Process context. The caller holds pci_rescan_remove_lock. May sleep.
+ */
+void pci_liveupdate_disable_dropped(struct pci_dev *dev)
+{
+	u16 ctrl;
+	int pos;
+
+	if (!pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_ADOPTED) ||
+	    pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
+	    pci_dev_is_added(dev) || pci_num_vf(dev))
+		return;
+
+	pos = pci_find_ext_capability(dev, PCI_EXT_CAP_ID_SRIOV);
+	if (!pos)
+		return;
+
+	pci_read_config_word(dev, pos + PCI_SRIOV_CTRL, &ctrl);
+	if (PCI_POSSIBLE_ERROR(ctrl) || !(ctrl & PCI_SRIOV_CTRL_VFE))
+		return;
+
+	/* See sriov_disable() */
+	ctrl &= ~(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+	if (dev->is_physfn)
+		dev->sriov->ctrl = ctrl;
+	pci_cfg_access_lock(dev);
+	pci_write_config_word(dev, pos + PCI_SRIOV_CTRL, ctrl);
+	ssleep(1);
+	pci_cfg_access_unlock(dev);
+	pci_warn(dev, "was abandoned while it was being enumerated, its VFs are disabled\n");
+}
+
+/**
  * pci_liveupdate_creates_vf - Check if a VF of the previous kernel is being created.
  * @dev: A device that is being enumerated.
  *
@@ -712,9 +752,13 @@ void pci_liveupdate_adopt_vfs(struct pci_dev *dev)
 	struct sriov_record rec;
 	int err;
 
-	if (!dev->is_physfn || dev->sriov->num_VFs ||
-	    !pci_liveupdate_incoming_is_preserved(dev) ||
-	    !sriov_get_record(dev, &rec) || !rec.ser.num_vfs)
+	if (!pci_liveupdate_incoming_is_preserved(dev) || !dev->is_physfn ||
+	    dev->sriov->num_VFs || !sriov_get_record(dev, &rec)) {
+		pci_liveupdate_disable_dropped(dev);
+		return;
+	}
+
+	if (!rec.ser.num_vfs)
 		return;
 
 	sriov_link_pfs(dev);
