@@ -20,8 +20,8 @@ FAULTY=0000:00:13.0
 # PFs
 PF_LINK_DOWN=0000:00:15.0
 PF_PULLED=0000:00:16.0
-# The function that is reset while the kernel shuts down.
-BYSTANDER=0000:00:19.0
+# Functions that are reset while the kernel shuts down.
+BYSTANDERS="0000:00:17.0 0000:00:18.0 0000:00:19.0"
 
 # below PORT: functions, VFs after their PF.
 below() {
@@ -115,8 +115,16 @@ kept_vfs() {
 	vfs_of $(pfs | head -n 1)
 }
 
+bystanders() {
+	local port
+
+	for port in $BYSTANDERS; do
+		below $port
+	done
+}
+
 neighbours() {
-	below_bridges | grep -vxF "$(lost; below $BYSTANDER)"
+	below_bridges | grep -vxF "$(lost; bystanders)"
 	kept_vfs
 }
 
@@ -157,17 +165,25 @@ gap() {
 	say "data gap over"
 }
 
-# keep_resetting FUNCTION: shutdown waits for the locks of the function and of its port.
-# Three processes hold them in turn until the losses have happened. The function does
-# not decode addresses: QEMU may lose an access to another function while it maps a BAR.
+# keep_resetting FUNCTION...: shutdown waits for the locks of the functions and of their
+# ports. Processes hold them in turn until the losses have happened. Shutdown may be the
+# next after the first reset, which takes a second: several functions make up for that.
+# The functions do not decode addresses: QEMU may lose an access to another function while
+# it maps a BAR.
 keep_resetting() {
-	local _
+	local function _
 
-	config_write "$1" 4 00
-	for _ in 1 2 3; do
-		while [ ! -e /tmp/gap_over ]; do
-			echo 1 >"$PCI/devices/$1/reset"
-		done &
+	for function; do
+		config_write $function 4 00
+		for _ in 1 2 3; do
+			while [ ! -e /tmp/gap_over ]; do
+				echo 1 >"$PCI/devices/$function/reset"
+			done &
+		done
+		# The last process resets it, or waits for the others.
+		until grep -q '^State:.D' "/proc/$!/status"; do
+			usleep 10000
+		done
 	done
 }
 
@@ -200,7 +216,7 @@ start_devices() {
 first() {
 	local gone gone_pfs
 
-	bind $(below_bridges | grep -vxF "$(below $BYSTANDER)")
+	bind $(below_bridges | grep -vxF "$(bystanders)")
 	bind_vfs
 	bind $(vfs_of $(lost_pfs))
 	check "the neighbours are preserved" preserve vm1 $(neighbours)
@@ -214,7 +230,7 @@ first() {
 		"gone_pfs=$(echo $gone_pfs | tr ' ' ,)"
 	mark 5a
 	gap &
-	keep_resetting "$(below $BYSTANDER)"
+	keep_resetting $(bystanders)
 	run_next_with_dma $(edus_below_bridges)
 }
 

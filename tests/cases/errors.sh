@@ -40,7 +40,7 @@ errors_devices() {
 	vm_root_port rp13 13
 	vm_device virtio-net-pci,id=faulty,aer=on,disable-legacy=on,romfile=,bus=rp13,addr=0.0,multifunction=on \
 		nvme,serial=13,bus=rp13,addr=0.1
-	errors_bystander
+	errors_bystanders
 }
 
 # Of three PFs the link of one goes down, and one is pulled.
@@ -48,12 +48,16 @@ errors_vfs_devices() {
 	vm_nvme_pf 1 2
 	vm_nvme_pf 2 2
 	vm_nvme_pf 3 2
-	errors_bystander
+	errors_bystanders
 }
 
-# A function that is reset meanwhile. And let pciehp handle slots, not ACPI.
-errors_bystander() {
+# Functions that are reset meanwhile. And let pciehp handle slots, not ACPI.
+errors_bystanders() {
+	local slot
+
 	printf '%s\n' -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
-	vm_root_port rp19 19
-	vm_device pvpanic-pci,bus=rp19
+	for slot in 17 18 19; do
+		vm_root_port "rp$slot" "$slot"
+		vm_device "pvpanic-pci,bus=rp$slot"
+	done
 }
