@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build the KUnit suites with kunit.py of the kernel, and have it show their results. But
-# don't have kunit.py run them: it uses a /dev/kvm that does not run a guest.
+# Build the KUnit suites with kunit.py of the kernel, run them in the machine of the tests,
+# and have kunit.py show the results. kunit.py itself would run them with KVM wherever
+# /dev/kvm exists, also where KVM runs no guest.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"

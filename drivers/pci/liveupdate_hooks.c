@@ -304,7 +304,10 @@ void pci_liveupdate_bus_scanned(struct pci_bus *bus)
 {
 	struct pci_dev *dev;
 
-	/* The core does not update VF BARs while VFs are enabled */
+	/*
+	 * The core assigns VF BARs next, and does not write them while VFs are enabled:
+	 * see pci_iov_update_resource().
+	 */
 	list_for_each_entry(dev, &bus->devices, bus_list)
 		pci_liveupdate_disable_dropped(dev);
 
