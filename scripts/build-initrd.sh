@@ -68,7 +68,8 @@ directories() {
 cpio_list() {
 	local path applet
 
-	# The applets of this machine's busybox: that of the guest need not run here.
+	# The kernel starts /sbin/modprobe. The applets are those of this machine's busybox:
+	# that of the guest need not run here.
 	cat <<-END
 	dir /bin 0755 0 0
 	dir /dev 0755 0 0
@@ -79,6 +80,7 @@ cpio_list() {
 	dir /tmp 1777 0 0
 	nod /dev/console 0600 0 0 c 5 1
 	nod /dev/null 0666 0 0 c 1 3
+	slink /sbin/modprobe ../bin/busybox 0777 0 0
 	END
 	directories | sed 's/.*/dir & 0755 0 0/'
 	for path in "${!FILES[@]}"; do

@@ -115,7 +115,6 @@ boot_kernels() {
 	# Most scenarios take nvme controllers for themselves.
 	[[ $nvme_driver ]] || line+=' initcall_blacklist=nvme_init'
 
-	[[ ! ${modules[*]} ]] || files+=("$(command -v busybox):/sbin/modprobe:755")
 	initrd=$(build_guest "${packed-$next}" "${files[@]}") || return
 	VM_SILENT=$silent vm_boot "$dir" "$kernel" "$next" "$initrd" "$seconds" "$line" "${qemu[@]}"
 }
