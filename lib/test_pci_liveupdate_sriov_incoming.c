@@ -854,6 +854,14 @@ static void user_abandon_vfs(struct kunit *test)
 	sriov_expect(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING, set);
 }
 
+/* Remove one VF of PF_S, on the bus of PF_S, through sysfs. */
+static void remove_vf(struct api_test *t, enum model_fn vf)
+{
+	api_remove_dev(t, vf);
+	/* pci_iov_remove_virtfn() drops this only with the VF. */
+	pci_dev_put(t->devs[PF_S]);
+}
+
 /* A PF without an owner goes with its last VF, found or not. */
 static void user_abandon_implied(struct kunit *test)
 {
@@ -863,9 +871,7 @@ static void user_abandon_implied(struct kunit *test)
 	sriov_scan(test);
 	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S0), 0);
 	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
-	api_remove_dev(t, VF_S1);
-	/* pci_iov_remove_virtfn() drops this only with the VF */
-	pci_dev_put(t->devs[PF_S]);
+	remove_vf(t, VF_S1);
 	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, VF_S1));
 	KUNIT_EXPECT_EQ(test, user_abandon(t, PF_S), -EBUSY);
 	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S1), 0);
@@ -1150,6 +1156,54 @@ static void contain_pfs(struct kunit *test)
 						    PCI_DEV_LIVEUPDATE_INCOMING), 0);
 }
 
+/* A VF was removed alone. When its PF loses it, no device tells of that. */
+static void lose_removed_vf(struct kunit *test)
+{
+	const struct sriov_layout *layout = test->param_value;
+	struct api_test *t = test->priv;
+	unsigned long set, left;
+	u8 *dpc;
+
+	for (int i = 0; i < 6; i++) {
+		model_init(&t->model, DOMAIN);
+		sriov_begin_layout(test, layout);
+		set = sriov_set(layout, ALL_SRIOV_FNS);
+		if (i % 2)
+			set &= ~BIT(PF_S);
+		t->model.no_services = true;
+		dpc = t->model.fns[RP_S].cfg + DPC_CAP;
+		put_unaligned_le32(PCI_EXT_CAP_ID_DPC | 1 << 16, dpc);
+		sriov_preserve(test, set);
+		api_live_update(test);
+		sriov_scan(test);
+		remove_vf(t, set & BIT(VF_S0) ? VF_S0 : VF_S1);
+		left = set & (BIT(PF_T) | VFS_T);
+		switch (i / 2) {
+		case 0:
+			KUNIT_EXPECT_EQ(test, model_set_vfs(t->devs[PF_S], 0), 0);
+			left |= set & BIT(PF_S);
+			break;
+		case 1:
+			t->model.fns[PF_S].absent = true;
+			pci_dev_set_disconnected(t->devs[PF_S], NULL);
+			api_remove_dev(t, PF_S);
+			break;
+		case 2:
+			dpc[PCI_EXP_DPC_STATUS] = PCI_EXP_DPC_STATUS_TRIGGER;
+			KUNIT_EXPECT_FALSE(test, pci_liveupdate_blocks_recovery(t->devs[RP_S]));
+			left = 0;
+			break;
+		}
+		KUNIT_EXPECT_EQ(test, i + 1,
+				test_count_logged(&t->guard, "lost 1 preserved VFs"));
+		api_get_devs(t);
+		api_expect_exactly(test, t->in.obj, PCI_DEV_LIVEUPDATE_INCOMING,
+				   api_with_bridges(left));
+		api_finish_flb(test);
+		api_remove_host(test);
+	}
+}
+
 /* The PF is finished, and removed with the VFs of the previous kernel. */
 static void remove_pf_finished(struct kunit *test)
 {
@@ -1280,6 +1334,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_PARAM(remove_pf_incoming, layout_gen_params),
 	KUNIT_CASE_PARAM(disconnect_pf_incoming, layout_gen_params),
 	KUNIT_CASE_PARAM(contain_pfs, layout_gen_params),
+	KUNIT_CASE_PARAM(lose_removed_vf, layout_gen_params),
 	KUNIT_CASE_SLOW(remove_pf_finished),
 	KUNIT_CASE_SLOW(adopt_reads_less),
 	KUNIT_CASE_SLOW(forget_capabilities),

@@ -1352,6 +1352,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming_abandon_recorded);
 static void pci_liveupdate_lose_dev(struct pci_dev *dev)
 {
 	scoped_guard(mutex, &pci_liveupdate_lock) {
+		pci_liveupdate_drop_absent_vfs(dev);
 		if (!pci_liveupdate_incoming || !pci_liveupdate_is_function(dev) ||
 		    !pci_liveupdate_has_flag(dev, PCI_DEV_LIVEUPDATE_INCOMING) ||
 		    pci_liveupdate_nr_vfs(dev, PCI_DEV_LIVEUPDATE_INCOMING))
@@ -1429,6 +1430,7 @@ static void pci_liveupdate_cleanup_incoming(struct pci_dev *dev)
 			pci_warn(dev, "gone before it was finished, no longer preserved\n");
 		if (dev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
 			pci_liveupdate_drop_below(dev);
+		pci_liveupdate_drop_absent_vfs(dev);
 		pci_liveupdate_drop_dev(pci_liveupdate_incoming, dev,
 					PCI_DEV_LIVEUPDATE_INCOMING);
 		return;

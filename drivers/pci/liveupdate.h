@@ -324,6 +324,7 @@ u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag);
 void pci_liveupdate_count_vf(struct pci_dev *pf, int flag, int n);
 void pci_liveupdate_recount_vfs(struct pci_dev *dev);
 void pci_liveupdate_disable_dropped(struct pci_dev *dev);
+void pci_liveupdate_drop_absent_vfs(struct pci_dev *dev);
 void pci_liveupdate_reset_vfs(struct pci_dev *dev, int flag);
 struct pci_sriov_ser pci_liveupdate_describe_sriov(struct pci_dev *pf);
 bool pci_liveupdate_probes_vfs(struct pci_dev *dev);
@@ -339,6 +340,7 @@ static inline u16 pci_liveupdate_nr_vfs(struct pci_dev *dev, int flag)
 static inline void pci_liveupdate_count_vf(struct pci_dev *pf, int flag, int n) { }
 static inline void pci_liveupdate_recount_vfs(struct pci_dev *dev) { }
 static inline void pci_liveupdate_disable_dropped(struct pci_dev *dev) { }
+static inline void pci_liveupdate_drop_absent_vfs(struct pci_dev *dev) { }
 static inline void pci_liveupdate_reset_vfs(struct pci_dev *dev, int flag) { }
 
 static inline struct pci_sriov_ser

@@ -401,6 +401,11 @@ void pci_liveupdate_end_vfs(struct pci_dev *dev)
 {
 	guard(mutex)(&pci_liveupdate_lock);
 
+	if (!dev->sriov->num_VFs) {
+		pci_liveupdate_drop_absent_vfs(dev);
+		pci_liveupdate_drop_above(pci_liveupdate_incoming, dev, dev->bus,
+					  PCI_DEV_LIVEUPDATE_INCOMING);
+	}
 	sriov_update_record(pci_liveupdate_incoming, dev,
 			    PCI_DEV_LIVEUPDATE_INCOMING);
 	/* The reboot notifier has begun to hand the record over */
@@ -556,6 +561,40 @@ void pci_liveupdate_recount_vfs(struct pci_dev *dev)
 
 	*sriov_nr_vfs(dev, flag) = rec.nr_vfs;
 	pci_liveupdate_drop_above(pci_liveupdate_incoming, dev, dev->bus, flag);
+}
+
+/**
+ * pci_liveupdate_drop_absent_vfs - Drop recorded VFs that were not found.
+ * @dev: A PF whose VFs are gone, or another device.
+ *
+ * A VF that was removed by itself has no struct pci_dev that is removed with the VFs of
+ * the PF. That of a VF with a damaged entry is not marked.
+ *
+ * Context: Process context. The caller holds pci_liveupdate_lock.
+ */
+void pci_liveupdate_drop_absent_vfs(struct pci_dev *dev)
+{
+	int flag = PCI_DEV_LIVEUPDATE_INCOMING;
+	struct pci_liveupdate_slot slot;
+	struct sriov_record rec;
+	unsigned int lost = 0;
+	pci_ser_key_t vf;
+
+	if (!pci_liveupdate_nr_vfs(dev, flag) || !sriov_get_record_locked(dev, &rec))
+		return;
+
+	vf = PCI_SER_KEY(pci_domain_nr(dev->bus), pci_dev_id(dev)) + rec.ser.offset;
+	for (int i = 0; i < rec.ser.num_vfs; i++, vf += rec.ser.stride) {
+		if (!pci_liveupdate_index_find(pci_liveupdate_incoming, vf, &slot) ||
+		    pci_liveupdate_index_marked(&slot))
+			continue;
+		pci_liveupdate_index_remove(pci_liveupdate_incoming, &slot);
+		pci_liveupdate_count_vf(dev, flag, -1);
+		lost++;
+	}
+
+	if (lost)
+		pci_warn(dev, "lost %u preserved VFs that had not been found\n", lost);
 }
 
 /* Read registers that no kernel changes while VFs are enabled. */
