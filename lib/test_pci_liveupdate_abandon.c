@@ -314,6 +314,9 @@ static void recorded_in_scan(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_recorded(t, EP_A0));
 	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0));
 	expect_masters(test, ALL_FUNCTIONS & ~BIT(EP_A0));
+	/* Drivers were probed by the scan, and are not probed once more. */
+	KUNIT_EXPECT_FALSE(test, api_has_flag(t->devs[EP_A0],
+					      PCI_DEV_LIVEUPDATE_RELEASED));
 }
 
 static struct pci_function_ser *entry_of(struct api_test *t, enum model_fn fn)

@@ -919,6 +919,31 @@ static void user_abandon_absent_owned(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, api_contains(t, t->in.obj, PF_S));
 }
 
+/* The PF was reset, and a new function has the address of its VF. */
+static void user_abandon_other_function(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	model_add_sriov(&t->model);
+	model_set_routing(&t->model, PF_S, 1, 2);
+	for (enum model_fn fn = 0; fn < RP_S; fn++)
+		t->model.fns[fn].absent = true;
+	t->model.fns[PF_T].absent = true;
+	api_scan(test);
+	sriov_enable_vfs(test, PF_S);
+	api_begin_outgoing(test);
+	sriov_preserve(test, BIT(VF_S0));
+	api_live_update(test);
+
+	sriov_cap(t, PF_S)[PCI_SRIOV_CTRL] = 0;
+	t->model.fns[PF_T].absent = false;
+	sriov_scan(test);
+	KUNIT_ASSERT_EQ(test, api_key(t, PF_T), api_key(t, VF_S0));
+	pci_set_master(t->devs[PF_T]);
+	KUNIT_EXPECT_EQ(test, user_abandon(t, VF_S0), 0);
+	KUNIT_EXPECT_TRUE(test, sriov_is_master(t, PF_T));
+}
+
 /* A PF of the next kernel that has no owner, and one that gets an owner. */
 static void user_abandon_outgoing(struct kunit *test)
 {
@@ -1325,6 +1350,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(user_abandon_implied),
 	KUNIT_CASE_SLOW(user_abandon_absent),
 	KUNIT_CASE(user_abandon_absent_owned),
+	KUNIT_CASE_SLOW(user_abandon_other_function),
 	KUNIT_CASE_SLOW(user_abandon_outgoing),
 	KUNIT_CASE_SLOW(store_refused_incoming),
 	KUNIT_CASE_SLOW(disable_both_sides),

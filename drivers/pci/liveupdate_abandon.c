@@ -188,8 +188,11 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 	u32 id;
 
 	entry = pci_liveupdate_index_entry(index, slot, &damage);
-	if (IS_ERR(entry) || entry->flags & PCI_SER_BRIDGE ||
-	    (dev && READ_ONCE(dev->driver)))
+	if (IS_ERR(entry) || entry->flags & PCI_SER_BRIDGE)
+		return;
+	/* A function that is now at the address of a VF has IDs of its own */
+	if (dev && (READ_ONCE(dev->driver) ||
+		    dev->is_virtfn != !!(entry->flags & PCI_SER_VF)))
 		return;
 
 	/* Neither the bus nor its host bridge can be removed meanwhile */
@@ -298,10 +301,13 @@ static int pci_liveupdate_bus_notify(struct notifier_block *nb,
 		return NOTIFY_DONE;
 
 	scoped_guard(mutex, &pci_liveupdate_lock) {
-		if (pci_liveupdate_is_dropped(dev))
+		if (pci_liveupdate_is_dropped(dev)) {
 			pci_liveupdate_abandon_dev(dev);
-		else
+			/* pci_bus_add_device() probes drivers */
+			clear_bit(PCI_DEV_LIVEUPDATE_RELEASED, &dev->priv_flags);
+		} else {
 			pci_liveupdate_recount_vfs(dev);
+		}
 	}
 
 	return NOTIFY_OK;
