@@ -10,6 +10,7 @@
 #include <linux/errno.h>
 #include <linux/io.h>
 #include <linux/kexec.h>
+#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/string.h>
 
@@ -142,6 +143,9 @@ static void abandon_absent(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, is_recorded(t, EP_CONV));
 		KUNIT_EXPECT_EQ(test, abandon(t, EP_CONV), 0);
 		api_expect_logged(test, "1234:05:03.0 is abandoned by");
+		/* Its bus exists, or there is no way to it. */
+		KUNIT_EXPECT_EQ(test, i, test_count_logged(&t->guard,
+							   "1234:05:03.0 cannot be reached"));
 		KUNIT_EXPECT_FALSE(test, is_recorded(t, EP_CONV));
 		api_expect_incoming(test, set);
 		/* The functions below the same bridges, found or not. */
@@ -187,21 +191,61 @@ static void abandon_in_motion(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, abandon(t, EP_A0), 0);
 }
 
-/* The bridge was removed as well: the function cannot be reached. */
+/* The bridges above EP_A0 and EP_A1, which are preserved with them alone. */
+static const enum model_fn bridges_above[] = { SW_DN_A, SW_UP, RP_A };
+
+/* A bridge above was removed as well, but still forwards requests. */
 static void abandon_removed_bridge(struct kunit *test)
+{
+	unsigned long set = ALL_FUNCTIONS & ~BIT(EP_A0);
+	struct api_test *t = test->priv;
+
+	for (int i = 0; i < ARRAY_SIZE(bridges_above); i++) {
+		model_init(&t->model, DOMAIN);
+		live_update_all(test);
+		api_scan_all(test);
+		api_remove_dev(t, bridges_above[i]);
+		KUNIT_EXPECT_EQ(test, abandon(t, EP_A0), 0);
+		KUNIT_EXPECT_TRUE(test, api_contains(t, t->in.obj, SW_DN_A));
+		expect_masters(test, set);
+		KUNIT_EXPECT_EQ(test, abandon(t, EP_A1), 0);
+		expect_masters(test, set & ~BIT(EP_A1));
+		api_rescan(t);
+		expect_masters(test, set & ~BIT(EP_A1));
+		api_expect_incoming(test, set & ~BIT(EP_A1));
+		api_finish_flb(test);
+		api_remove_host(test);
+	}
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "cannot be reached"));
+}
+
+/* The files end with a bridge removed. */
+static void finish_removed_bridge(struct kunit *test)
+{
+	struct api_test *t = test->priv;
+
+	for (int i = 0; i < ARRAY_SIZE(bridges_above); i++) {
+		model_init(&t->model, DOMAIN);
+		live_update_all(test);
+		api_scan_all(test);
+		api_remove_dev(t, bridges_above[i]);
+		api_finish_flb(test);
+		expect_masters(test, 0);
+		api_remove_host(test);
+	}
+}
+
+/* The host bridge was removed as well: the function cannot be reached. */
+static void abandon_removed_host(struct kunit *test)
 {
 	struct api_test *t = test->priv;
 
 	live_update_all(test);
 	api_scan_all(test);
-	api_remove_dev(t, SW_DN_A);
+	api_remove_host(test);
 	KUNIT_EXPECT_EQ(test, abandon(t, EP_A0), 0);
 	api_expect_logged(test, "1234:03:00.0 cannot be reached, and may still do DMA");
-	KUNIT_EXPECT_TRUE(test, api_contains(t, t->in.obj, SW_DN_A));
-	KUNIT_EXPECT_EQ(test, abandon(t, EP_A1), 0);
-	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0) & ~BIT(EP_A1));
-	api_rescan(t);
-	api_expect_incoming(test, ALL_FUNCTIONS & ~BIT(EP_A0) & ~BIT(EP_A1));
+	KUNIT_EXPECT_FALSE(test, is_recorded(t, EP_A0));
 }
 
 /* Another card is not touched. */
@@ -319,6 +363,59 @@ static void recorded_in_scan(struct kunit *test)
 					      PCI_DEV_LIVEUPDATE_RELEASED));
 }
 
+/* The bridge that a rescan finds before the functions below are abandoned. */
+static enum model_fn bridge_in_rescan;
+static struct api_test *abandons_below;
+
+static int abandon_below(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (action != BUS_NOTIFY_ADD_DEVICE || !abandons_below ||
+	    to_pci_dev(data)->device != MODEL_DEVICE(bridge_in_rescan))
+		return NOTIFY_DONE;
+
+	abandon_recorded(abandons_below, EP_A0);
+	abandon_recorded(abandons_below, EP_A1);
+	return NOTIFY_OK;
+}
+
+/* After the notifier of the code under test */
+static struct notifier_block abandon_below_nb = {
+	.notifier_call = abandon_below,
+	.priority = -1,
+};
+
+static void rescan_ends(void *unused)
+{
+	abandons_below = NULL;
+	bus_unregister_notifier(&pci_bus_type, &abandon_below_nb);
+}
+
+/* A rescan has found the bridge, but there is no bus below yet. */
+static void recorded_in_rescan(struct kunit *test)
+{
+	unsigned long set = ALL_FUNCTIONS & ~BIT(EP_A0) & ~BIT(EP_A1);
+	struct api_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, bus_register_notifier(&pci_bus_type, &abandon_below_nb));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, rescan_ends, NULL));
+	for (int i = 0; i < ARRAY_SIZE(bridges_above); i++) {
+		model_init(&t->model, DOMAIN);
+		live_update_all(test);
+		api_scan_all(test);
+		api_remove_dev(t, bridges_above[i]);
+		bridge_in_rescan = bridges_above[i];
+		abandons_below = t;
+		api_rescan(t);
+		abandons_below = NULL;
+		KUNIT_EXPECT_FALSE(test, is_recorded(t, EP_A0));
+		api_expect_incoming(test, set);
+		expect_masters(test, set);
+		api_finish_flb(test);
+		api_remove_host(test);
+	}
+	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "cannot be reached"));
+}
+
 static struct pci_function_ser *entry_of(struct api_test *t, enum model_fn fn)
 {
 	u64 *buses = phys_to_virt(test_record_segment(&t->rec, 0)->buses);
@@ -428,12 +525,15 @@ static struct kunit_case abandon_cases[] = {
 	KUNIT_CASE_SLOW(abandon_absent),
 	KUNIT_CASE(abandon_removed),
 	KUNIT_CASE(abandon_in_motion),
-	KUNIT_CASE(abandon_removed_bridge),
+	KUNIT_CASE_SLOW(abandon_removed_bridge),
+	KUNIT_CASE_SLOW(finish_removed_bridge),
+	KUNIT_CASE(abandon_removed_host),
 	KUNIT_CASE(abandon_other_card),
 	KUNIT_CASE(recorded_present),
 	KUNIT_CASE(recorded_removed),
 	KUNIT_CASE(recorded_bridge),
 	KUNIT_CASE(recorded_in_scan),
+	KUNIT_CASE_SLOW(recorded_in_rescan),
 	KUNIT_CASE(abandon_damaged),
 	KUNIT_CASE(abandon_outgoing),
 	KUNIT_CASE(abandon_too_late),

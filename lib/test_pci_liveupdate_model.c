@@ -536,12 +536,27 @@ static bool is_routed(struct model *model, enum model_fn fn, u16 bdf)
 	return true;
 }
 
+/* Like tegra194_map_bus(), the host sends a Type 0 request to a child of the root bus. */
+static bool has_type(struct model *model, enum model_fn fn, struct pci_bus *bus)
+{
+	enum model_fn above = model_parent(fn);
+	bool below_root_port;
+
+	if (above == ON_ROOT_BUS)
+		return true;
+
+	below_root_port = model_parent(above) == ON_ROOT_BUS &&
+			  bus->number == model->fns[above].cfg[PCI_SECONDARY_BUS];
+	return bus->parent && below_root_port == pci_is_root_bus(bus->parent);
+}
+
 static struct model_state *model_find(struct model *model, struct pci_bus *bus,
 				      unsigned int devfn)
 {
 	for (enum model_fn fn = 0; fn < NR_MODEL_FNS; fn++) {
 		if (responds(model, fn) &&
-		    is_routed(model, fn, PCI_DEVID(bus->number, devfn)))
+		    is_routed(model, fn, PCI_DEVID(bus->number, devfn)) &&
+		    has_type(model, fn, bus))
 			return &model->fns[fn];
 	}
 

@@ -138,38 +138,96 @@ static bool abandon_find_pf(struct pci_liveupdate_index *index, pci_ser_key_t vf
 	return false;
 }
 
-/*
- * Find the bus of a function that may have been removed, and with a PF the buses that
- * only its VFs are on. The host bridge reaches these like the bus of the PF.
- */
-static struct pci_bus *abandon_find_bus(struct pci_liveupdate_index *index,
-					pci_ser_key_t key)
+/* Find the nearest bridge above @bus in the record. */
+static bool abandon_find_bridge(struct pci_liveupdate_index *index, u32 domain,
+				u8 bus, struct pci_liveupdate_slot *bridge)
 {
-	u8 number = PCI_BUS_NUM(PCI_SER_KEY_BDF(key));
-	u32 domain = PCI_SER_KEY_DOMAIN(key);
-	static struct pci_bus vf_bus;
+	pci_ser_key_t key = PCI_SER_KEY(domain, 0);
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot slot;
+	int last = -1;
+
+	for (; pci_liveupdate_index_next(index, &key); key++) {
+		if (PCI_SER_KEY_DOMAIN(key) != domain ||
+		    !pci_liveupdate_index_find(index, key, &slot))
+			break;
+		entry = pci_liveupdate_index_entry(index, &slot, &damage);
+		if (IS_ERR(entry) || !(entry->flags & PCI_SER_BRIDGE) ||
+		    bus < entry->secondary || bus > entry->subordinate ||
+		    entry->secondary <= last)
+			continue;
+		last = entry->secondary;
+		*bridge = slot;
+	}
+
+	return last >= 0;
+}
+
+/* Make a bus that is not registered as pci_alloc_child_bus() makes one. */
+static struct pci_bus *abandon_make_bus(struct pci_bus *bus, struct pci_bus *parent,
+					u8 number)
+{
+	struct pci_host_bridge *host = pci_find_host_bridge(parent);
+
+	bus->parent = parent;
+	bus->ops = host->child_ops ?: parent->ops;
+	bus->sysdata = parent->sysdata;
+	bus->number = number;
+	bus->primary = parent->number;
+#ifdef CONFIG_PCI_DOMAINS_GENERIC
+	bus->domain_nr = parent->domain_nr;
+#endif
+	return bus;
+}
+
+static struct pci_bus *abandon_find_root(u32 domain, u8 number)
+{
 	struct pci_bus *bus;
-	pci_ser_key_t pf;
+
+	list_for_each_entry(bus, &pci_root_buses, node) {
+		if (pci_domain_nr(bus) == domain && number > bus->number &&
+		    number <= bus->busn_res.end)
+			return bus;
+	}
+
+	return NULL;
+}
+
+/*
+ * Find the bus of a function. If it was removed with the bridge or the PF above, make one:
+ * the bridges still forward requests. Some host bridges, such as that of Tegra194, choose
+ * the type of a request by the number of the bus above, so make that one as well.
+ */
+static struct pci_bus *abandon_find_bus(struct pci_liveupdate_index *index, u32 domain,
+					u8 number, u8 devfn)
+{
+	static struct pci_bus removed, removed_above;
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot bridge;
+	struct pci_bus *bus, *above;
+	u16 cmd;
+	u8 up;
 
 	lockdep_assert_held(&pci_liveupdate_lock);
 
 	bus = pci_liveupdate_find_bus(domain, number);
-	if (bus || !abandon_find_pf(index, key, &pf))
+	if (bus)
 		return bus;
 
-	bus = pci_liveupdate_find_bus(domain, PCI_BUS_NUM(PCI_SER_KEY_BDF(pf)));
-	if (!bus)
+	above = abandon_find_root(domain, number);
+	if (!above || !abandon_find_bridge(index, domain, number, &bridge))
 		return NULL;
 
-	/* As virtfn_add_bus() makes it */
-	vf_bus.parent = bus;
-	vf_bus.ops = bus->ops;
-	vf_bus.sysdata = bus->sysdata;
-	vf_bus.number = number;
-#ifdef CONFIG_PCI_DOMAINS_GENERIC
-	vf_bus.domain_nr = domain;
-#endif
-	return &vf_bus;
+	/* Only VFs are on a bus that is not the secondary bus of a bridge */
+	entry = pci_liveupdate_index_entry(index, &bridge, &damage);
+	up = number > entry->secondary ? entry->secondary : PCI_BUS_NUM(bridge.bdf);
+	if (up != above->number)
+		above = abandon_make_bus(&removed_above, above, up);
+	bus = abandon_make_bus(&removed, above, number);
+	pci_bus_read_config_word(bus, devfn, PCI_COMMAND, &cmd);
+	return PCI_POSSIBLE_ERROR(cmd) ? NULL : bus;
 }
 
 /*
@@ -198,9 +256,9 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 	/* Neither the bus nor its host bridge can be removed meanwhile */
 	guard(rwsem_read)(&pci_bus_sem);
 
-	bus = abandon_find_bus(index, key);
+	bus = abandon_find_bus(index, PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf), bdf & 0xff);
 	if (!bus) {
-		pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be reached, and may still do DMA: its bridge was removed\n",
+		pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be reached, and may still do DMA: no bridge forwards requests to it\n",
 		       PCI_LIVEUPDATE_KEY_ARGS(key));
 		return;
 	}
@@ -372,32 +430,6 @@ static int abandon_check(struct pci_liveupdate_index *index,
 	return -EINVAL;
 }
 
-/* Find the nearest bridge above @bus in the record. It has no struct pci_dev. */
-static bool abandon_find_bridge(struct pci_liveupdate_index *index, u32 domain,
-				u8 bus, struct pci_liveupdate_slot *bridge)
-{
-	pci_ser_key_t key = PCI_SER_KEY(domain, 0);
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_slot slot;
-	int last = -1;
-
-	for (; pci_liveupdate_index_next(index, &key); key++) {
-		if (PCI_SER_KEY_DOMAIN(key) != domain ||
-		    !pci_liveupdate_index_find(index, key, &slot))
-			break;
-		entry = pci_liveupdate_index_entry(index, &slot, &damage);
-		if (IS_ERR(entry) || !(entry->flags & PCI_SER_BRIDGE) ||
-		    bus < entry->secondary || bus > entry->subordinate ||
-		    entry->secondary <= last)
-			continue;
-		last = entry->secondary;
-		*bridge = slot;
-	}
-
-	return last >= 0;
-}
-
 static struct pci_bus *abandon_get_bus(u32 domain, u8 number)
 {
 	guard(rwsem_read)(&pci_bus_sem);
@@ -408,25 +440,34 @@ static struct pci_bus *abandon_get_bus(u32 domain, u8 number)
 /* Drop bridges with nothing below from @bus upward, whether they are found or not. */
 static void abandon_bridges(struct pci_liveupdate_index *index, u32 domain, u8 bus)
 {
+	int flag = PCI_DEV_LIVEUPDATE_INCOMING;
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
 	struct pci_liveupdate_slot slot;
 	struct pci_bus *found;
 
 	while (!(found = abandon_get_bus(domain, bus))) {
+		struct pci_dev *bridge __free(pci_dev_put) = NULL;
+
 		if (!abandon_find_bridge(index, domain, bus, &slot))
 			return;
 		entry = pci_liveupdate_index_entry(index, &slot, &damage);
 		if (pci_liveupdate_index_any(index, domain, entry->secondary,
 					     entry->subordinate))
 			return;
+
+		/* A rescan may have found the bridge, and no bus below it yet */
+		bridge = abandon_get_dev(PCI_SER_KEY(domain, slot.bdf));
+		if (bridge && pci_liveupdate_has_flag(bridge, flag)) {
+			pci_liveupdate_drop_dev(index, bridge, flag);
+			return;
+		}
 		bus = PCI_BUS_NUM(slot.bdf);
 		pci_liveupdate_index_remove(index, &slot);
 	}
 
 	/* The reference keeps the bridge and the buses above as well */
-	pci_liveupdate_drop_above(index, found->self, found,
-				  PCI_DEV_LIVEUPDATE_INCOMING);
+	pci_liveupdate_drop_above(index, found->self, found, flag);
 	pci_bus_put(found);
 }
 

@@ -19,8 +19,8 @@ set_roles() {
 	CONTROLLERS="$1 $3"
 	VFIO=$2
 	set -- $(functions_below_bridges $PVPANIC)
-	FOREIGN=$1 HUNG=$2 VFIO_IN_USE=$3 RETRIED=$4 HUNG_VFIO=$5 LOST=$6 DROPPED=$7
-	VFIO_LOST=$8
+	FOREIGN=$1 HUNG=$2 VFIO_IN_USE=$3 RETRIED=$4 HUNG_VFIO=$5 DROPPED=$6 VFIO_LOST=$7
+	LOST=$(functions_below_bridges $PVPANIC | tail -n 1)
 	PF=$(pfs)
 }
 
@@ -169,8 +169,9 @@ check_gone() {
 }
 
 check_lost() {
-	echo 1 >"$PCI/devices/$LOST/remove"
-	check "the file of a removed function is lost" luo-file abandon lost
+	echo 1 >"$PCI/devices/$(port_above $LOST)/remove"
+	check "the file of a function is lost that was removed with its port" \
+		luo-file abandon lost
 	check_gone $LOST
 	echo 1 >"$PCI/devices/$VFIO_LOST/remove"
 	check "so is the file of one of vfio-pci" \
