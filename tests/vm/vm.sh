@@ -44,9 +44,10 @@ vm_machine() {
 	esac
 }
 
-# vm_line: words that each kernel's command line has.
+# vm_line: words that each kernel's command line has. A kernel that goes on after an oops
+# may hang with a lock held, and would end with the time of the machine.
 vm_line() {
-	local -a words=(panic=-1 retain_initrd)
+	local -a words=(panic=-1 oops=panic retain_initrd)
 
 	case $ARCH in
 	# A busy host delays the ticks that the timer check of a booting kernel waits for.
