@@ -217,14 +217,18 @@ static struct pci_bus *abandon_find_bus(struct pci_liveupdate_index *index, u32 
 		return bus;
 
 	above = abandon_find_root(domain, number);
-	if (!above || !abandon_find_bridge(index, domain, number, &bridge))
+	if (!above)
 		return NULL;
 
-	/* Only VFs are on a bus that is not the secondary bus of a bridge */
-	entry = pci_liveupdate_index_entry(index, &bridge, &damage);
-	up = number > entry->secondary ? entry->secondary : PCI_BUS_NUM(bridge.bdf);
-	if (up != above->number)
-		above = abandon_make_bus(&removed_above, above, up);
+	/* There is none above the VFs of a PF on a root bus */
+	if (abandon_find_bridge(index, domain, number, &bridge)) {
+		entry = pci_liveupdate_index_entry(index, &bridge, &damage);
+		/* Only VFs are on a bus that is not the secondary bus of a bridge */
+		up = number > entry->secondary ? entry->secondary :
+						 PCI_BUS_NUM(bridge.bdf);
+		if (up != above->number)
+			above = abandon_make_bus(&removed_above, above, up);
+	}
 	bus = abandon_make_bus(&removed, above, number);
 	pci_bus_read_config_word(bus, devfn, PCI_COMMAND, &cmd);
 	return PCI_POSSIBLE_ERROR(cmd) ? NULL : bus;
