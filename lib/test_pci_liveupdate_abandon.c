@@ -194,6 +194,16 @@ static void abandon_in_motion(struct kunit *test)
 /* The bridges above EP_A0 and EP_A1, which are preserved with them alone. */
 static const enum model_fn bridges_above[] = { SW_DN_A, SW_UP, RP_A };
 
+static void live_update_and_remove(struct kunit *test, enum model_fn bridge)
+{
+	struct api_test *t = test->priv;
+
+	model_init(&t->model, DOMAIN);
+	live_update_all(test);
+	api_scan_all(test);
+	api_remove_dev(t, bridge);
+}
+
 /* A bridge above was removed as well, but still forwards requests. */
 static void abandon_removed_bridge(struct kunit *test)
 {
@@ -201,10 +211,7 @@ static void abandon_removed_bridge(struct kunit *test)
 	struct api_test *t = test->priv;
 
 	for (int i = 0; i < ARRAY_SIZE(bridges_above); i++) {
-		model_init(&t->model, DOMAIN);
-		live_update_all(test);
-		api_scan_all(test);
-		api_remove_dev(t, bridges_above[i]);
+		live_update_and_remove(test, bridges_above[i]);
 		KUNIT_EXPECT_EQ(test, abandon(t, EP_A0), 0);
 		KUNIT_EXPECT_TRUE(test, api_contains(t, t->in.obj, SW_DN_A));
 		expect_masters(test, set);
@@ -222,13 +229,8 @@ static void abandon_removed_bridge(struct kunit *test)
 /* The files end with a bridge removed. */
 static void finish_removed_bridge(struct kunit *test)
 {
-	struct api_test *t = test->priv;
-
 	for (int i = 0; i < ARRAY_SIZE(bridges_above); i++) {
-		model_init(&t->model, DOMAIN);
-		live_update_all(test);
-		api_scan_all(test);
-		api_remove_dev(t, bridges_above[i]);
+		live_update_and_remove(test, bridges_above[i]);
 		api_finish_flb(test);
 		expect_masters(test, 0);
 		api_remove_host(test);
@@ -399,10 +401,7 @@ static void recorded_in_rescan(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, bus_register_notifier(&pci_bus_type, &abandon_below_nb));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, rescan_ends, NULL));
 	for (int i = 0; i < ARRAY_SIZE(bridges_above); i++) {
-		model_init(&t->model, DOMAIN);
-		live_update_all(test);
-		api_scan_all(test);
-		api_remove_dev(t, bridges_above[i]);
+		live_update_and_remove(test, bridges_above[i]);
 		bridge_in_rescan = bridges_above[i];
 		abandons_below = t;
 		api_rescan(t);
