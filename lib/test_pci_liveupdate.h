@@ -138,6 +138,7 @@ struct model_state {
  * @domain:   Segment number.
  * @dynamic:  The kernel chose the segment number.
  * @no_services: Firmware owns the port services.
+ * @integrated: PF_S and PF_T are on the root bus; see model_integrate_sriov().
  * @window:   A memory window of the host bridge, if its flags are set.
  * @irq:      The interrupt of all functions, while there is a host bridge.
  * @host:     The host bridge, or NULL.
@@ -154,6 +155,7 @@ struct model {
 	u32 domain;
 	bool dynamic;
 	bool no_services;
+	bool integrated;
 	struct resource window;
 	unsigned int irq;
 	struct pci_host_bridge *host;
@@ -175,6 +177,7 @@ void model_set_id(struct model *model, enum model_fn fn, u16 vendor,
 void model_add_settings(struct model *model);
 void model_put_in_use(struct model *model);
 void model_add_sriov(struct model *model);
+void model_integrate_sriov(struct model *model);
 void model_set_routing(struct model *model, enum model_fn pf, u16 offset,
 		       u16 stride);
 void model_set_buses(struct model *model, enum model_fn fn, u8 secondary,

@@ -237,9 +237,16 @@ static u16 model_vf_bdf(struct model *model, enum model_fn vf)
 	       get_unaligned_le16(cap + PCI_SRIOV_VF_STRIDE) * fn_descs[vf].vf;
 }
 
-static u8 model_bus(struct model *model, enum model_fn fn)
+static enum model_fn routed_parent(struct model *model, enum model_fn fn)
 {
 	enum model_fn parent = model_parent(fn);
+
+	return model->integrated && parent == RP_S ? ON_ROOT_BUS : parent;
+}
+
+static u8 model_bus(struct model *model, enum model_fn fn)
+{
+	enum model_fn parent = routed_parent(model, fn);
 
 	return parent == ON_ROOT_BUS ? 0 :
 	       model->fns[parent].cfg[PCI_SECONDARY_BUS];
@@ -491,6 +498,19 @@ void model_add_sriov(struct model *model)
 	assign_vf_bars(model, PF_T, VF_WINDOW + SZ_1M);
 }
 
+/* Make the PFs integrated endpoints of the root complex, instead of a device below RP_S. */
+void model_integrate_sriov(struct model *model)
+{
+	model->integrated = true;
+	model->fns[RP_S].absent = true;
+	for (enum model_fn fn = PF_S; fn <= VF_T2; fn++) {
+		u8 *flags = model->fns[fn].cfg + PCIE_CAP + PCI_EXP_FLAGS;
+
+		put_unaligned_le16(2 | FIELD_PREP(PCI_EXP_FLAGS_TYPE, PCI_EXP_TYPE_RC_END),
+				   flags);
+	}
+}
+
 /* Set First VF Offset and VF Stride, which determine the BDFs of VFs. */
 void model_set_routing(struct model *model, enum model_fn pf, u16 offset,
 		       u16 stride)
@@ -525,7 +545,7 @@ static bool is_routed(struct model *model, enum model_fn fn, u16 bdf)
 	if (model_bdf(model, fn) != bdf)
 		return false;
 
-	for (fn = model_parent(fn); fn != ON_ROOT_BUS; fn = model_parent(fn)) {
+	while ((fn = routed_parent(model, fn)) != ON_ROOT_BUS) {
 		const u8 *cfg = model->fns[fn].cfg;
 
 		if (model->fns[fn].absent || bus < cfg[PCI_SECONDARY_BUS] ||
@@ -539,7 +559,7 @@ static bool is_routed(struct model *model, enum model_fn fn, u16 bdf)
 /* Like tegra194_map_bus(), the host sends a Type 0 request to a child of the root bus. */
 static bool has_type(struct model *model, enum model_fn fn, struct pci_bus *bus)
 {
-	enum model_fn above = model_parent(fn);
+	enum model_fn above = routed_parent(model, fn);
 	bool below_root_port;
 
 	if (above == ON_ROOT_BUS)
@@ -757,7 +777,7 @@ static void claim_vf_bars(struct pci_dev *pf)
 		return;
 
 	/* Only some architectures read the windows of bridges during the scan. */
-	if (!port->resource[PCI_BRIDGE_MEM_WINDOW].parent) {
+	if (port && !port->resource[PCI_BRIDGE_MEM_WINDOW].parent) {
 		pci_read_bridge_bases(port->subordinate);
 		pci_claim_resource(port, PCI_BRIDGE_MEM_WINDOW);
 	}

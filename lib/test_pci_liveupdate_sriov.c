@@ -113,6 +113,8 @@ void sriov_begin_layout(struct kunit *test, const struct sriov_layout *layout)
 	struct api_test *t = test->priv;
 
 	model_add_sriov(&t->model);
+	if (layout->integrated)
+		model_integrate_sriov(&t->model);
 	model_set_routing(&t->model, PF_S, layout->offset, layout->stride);
 	model_set_routing(&t->model, PF_T, layout->offset, layout->stride);
 	sriov_scan(test);

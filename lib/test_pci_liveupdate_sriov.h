@@ -27,12 +27,14 @@
  * @fns:    The functions.
  * @offset: First VF Offset of both PFs.
  * @stride: VF Stride of both PFs.
+ * @integrated: Both PFs are integrated endpoints of the root complex.
  */
 struct sriov_layout {
 	const char *name;
 	enum model_fn fns[NR_SRIOV_FNS];
 	u16 offset;
 	u16 stride;
+	bool integrated;
 };
 
 #define NR_SRIOV_LAYOUTS	3

@@ -636,10 +636,8 @@ static void abandon_recorded(struct kunit *test, unsigned long set)
 	}
 }
 
-/* VFs stop whose PF was removed, and with it the buses that only VFs are on. */
-static void abandon_vfs_removed(struct kunit *test)
+static void expect_removed_stop(struct kunit *test, const struct sriov_layout *layout)
 {
-	const struct sriov_layout *layout = test->param_value;
 	unsigned long set = sriov_set(layout, ALL_SRIOV_FNS);
 	struct api_test *t = test->priv;
 
@@ -666,6 +664,26 @@ static void abandon_vfs_removed(struct kunit *test)
 		api_remove_host(test);
 	}
 	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "cannot be reached"));
+}
+
+/* VFs stop whose PF was removed, and with it the buses that only VFs are on. */
+static void abandon_vfs_removed(struct kunit *test)
+{
+	expect_removed_stop(test, test->param_value);
+}
+
+/* No bridge is above the buses of these VFs. */
+static void abandon_integrated_vfs_removed(struct kunit *test)
+{
+	/* VFs at 00:00.2, 01:00.1 and 02:00.0. */
+	static const struct sriov_layout layout = {
+		.fns = { PF_S, VF_S0, VF_S1, VF_S2 },
+		.offset = 2,
+		.stride = 0xff,
+		.integrated = true,
+	};
+
+	expect_removed_stop(test, &layout);
 }
 
 /**
@@ -1345,6 +1363,7 @@ static struct kunit_case sriov_incoming_cases[] = {
 	KUNIT_CASE_SLOW(abandon_pf),
 	KUNIT_CASE_SLOW(abandon_pf_removed),
 	KUNIT_CASE_PARAM(abandon_vfs_removed, layout_gen_params),
+	KUNIT_CASE_SLOW(abandon_integrated_vfs_removed),
 	KUNIT_CASE_PARAM(abandon_in_scan, scan_abandons_gen_params),
 	KUNIT_CASE_PARAM(user_abandon_vfs, layout_gen_params),
 	KUNIT_CASE_SLOW(user_abandon_implied),
