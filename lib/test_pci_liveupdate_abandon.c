@@ -226,11 +226,14 @@ static void abandon_removed_bridge(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_logged(&t->guard, "cannot be reached"));
 }
 
-/* The files end with a bridge removed. */
+/* The files end with bridges above different functions removed. */
 static void finish_removed_bridge(struct kunit *test)
 {
+	struct api_test *t = test->priv;
+
 	for (int i = 0; i < ARRAY_SIZE(bridges_above); i++) {
 		live_update_and_remove(test, bridges_above[i]);
+		api_remove_dev(t, RP_B);
 		api_finish_flb(test);
 		expect_masters(test, 0);
 		api_remove_host(test);

@@ -194,21 +194,45 @@ static struct pci_bus *abandon_find_root(u32 domain, u8 number)
 	return NULL;
 }
 
+/* A bus that was removed, or 0 for none, and the number of the bus above. */
+struct abandon_bus {
+	pci_ser_key_t key;
+	u8 above;
+};
+
+static u8 abandon_find_above(struct pci_liveupdate_index *index, pci_ser_key_t bus, u8 root)
+{
+	u8 number = PCI_BUS_NUM(PCI_SER_KEY_BDF(bus));
+	const struct pci_function_ser *entry;
+	struct pci_liveupdate_damage damage;
+	struct pci_liveupdate_slot bridge;
+
+	/* There is none above the VFs of a PF on a root bus */
+	if (!abandon_find_bridge(index, PCI_SER_KEY_DOMAIN(bus), number, &bridge))
+		return root;
+
+	entry = pci_liveupdate_index_entry(index, &bridge, &damage);
+	/* Only VFs are on a bus that is not the secondary bus of a bridge */
+	return number > entry->secondary ? entry->secondary : PCI_BUS_NUM(bridge.bdf);
+}
+
 /*
  * Find the bus of a function. If it was removed with the bridge or the PF above, make one:
  * the bridges still forward requests. Some host bridges, such as that of Tegra194, choose
  * the type of a request by the number of the bus above, so make that one as well.
+ *
+ * To look for the bridge above takes a walk over the record: @last saves it for the other
+ * functions of a bus.
  */
-static struct pci_bus *abandon_find_bus(struct pci_liveupdate_index *index, u32 domain,
-					u8 number, u8 devfn)
+static struct pci_bus *abandon_find_bus(struct pci_liveupdate_index *index,
+					pci_ser_key_t key, struct abandon_bus *last)
 {
 	static struct pci_bus removed, removed_above;
-	const struct pci_function_ser *entry;
-	struct pci_liveupdate_damage damage;
-	struct pci_liveupdate_slot bridge;
+	u32 domain = PCI_SER_KEY_DOMAIN(key);
+	u16 bdf = PCI_SER_KEY_BDF(key);
+	u8 number = PCI_BUS_NUM(bdf);
 	struct pci_bus *bus, *above;
 	u16 cmd;
-	u8 up;
 
 	lockdep_assert_held(&pci_liveupdate_lock);
 
@@ -220,27 +244,26 @@ static struct pci_bus *abandon_find_bus(struct pci_liveupdate_index *index, u32 
 	if (!above)
 		return NULL;
 
-	/* There is none above the VFs of a PF on a root bus */
-	if (abandon_find_bridge(index, domain, number, &bridge)) {
-		entry = pci_liveupdate_index_entry(index, &bridge, &damage);
-		/* Only VFs are on a bus that is not the secondary bus of a bridge */
-		up = number > entry->secondary ? entry->secondary :
-						 PCI_BUS_NUM(bridge.bdf);
-		if (up != above->number)
-			above = abandon_make_bus(&removed_above, above, up);
+	key = PCI_SER_KEY(domain, PCI_DEVID(number, 0));
+	if (last->key != key) {
+		last->key = key;
+		last->above = abandon_find_above(index, key, above->number);
 	}
+	if (last->above != above->number)
+		above = abandon_make_bus(&removed_above, above, last->above);
 	bus = abandon_make_bus(&removed, above, number);
-	pci_bus_read_config_word(bus, devfn, PCI_COMMAND, &cmd);
+	pci_bus_read_config_word(bus, bdf & 0xff, PCI_COMMAND, &cmd);
 	return PCI_POSSIBLE_ERROR(cmd) ? NULL : bus;
 }
 
 /*
  * Clear bus mastering of a function that is not treated as preserved: it was removed
- * through sysfs, or has lost its state. In the latter case it may have a driver.
+ * through sysfs, or has lost its state. In the latter case it may have a driver. @last is
+ * {}, or that of the call for another function.
  */
 static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 				       const struct pci_liveupdate_slot *slot,
-				       pci_ser_key_t key)
+				       pci_ser_key_t key, struct abandon_bus *last)
 {
 	struct pci_dev *dev __free(pci_dev_put) = abandon_get_dev(key);
 	const struct pci_function_ser *entry;
@@ -260,7 +283,7 @@ static void pci_liveupdate_stop_absent(struct pci_liveupdate_index *index,
 	/* Neither the bus nor its host bridge can be removed meanwhile */
 	guard(rwsem_read)(&pci_bus_sem);
 
-	bus = abandon_find_bus(index, PCI_SER_KEY_DOMAIN(key), PCI_BUS_NUM(bdf), bdf & 0xff);
+	bus = abandon_find_bus(index, key, last);
 	if (!bus) {
 		pr_err(PCI_LIVEUPDATE_KEY_FMT " cannot be reached, and may still do DMA: no bridge forwards requests to it\n",
 		       PCI_LIVEUPDATE_KEY_ARGS(key));
@@ -300,6 +323,7 @@ static void pci_liveupdate_abandon_dev(struct pci_dev *dev)
 void pci_liveupdate_abandon_all(struct pci_liveupdate_index *index)
 {
 	struct pci_liveupdate_slot slot;
+	struct abandon_bus last = {};
 	struct pci_dev *dev = NULL;
 	pci_ser_key_t key;
 
@@ -316,7 +340,7 @@ void pci_liveupdate_abandon_all(struct pci_liveupdate_index *index)
 	pci_liveupdate_index_for_each(index, key) {
 		if (pci_liveupdate_index_find(index, key, &slot) &&
 		    !pci_liveupdate_index_marked(&slot))
-			pci_liveupdate_stop_absent(index, &slot, key);
+			pci_liveupdate_stop_absent(index, &slot, key, &last);
 	}
 }
 
@@ -523,6 +547,7 @@ void pci_liveupdate_abandon_absent(struct pci_liveupdate_index *index,
 	const struct pci_sriov_ser *sriov = abandon_sriov(index, key);
 	const struct pci_function_ser *entry;
 	struct pci_liveupdate_damage damage;
+	struct abandon_bus bus = {};
 	pci_ser_key_t pf;
 
 	entry = pci_liveupdate_index_entry(index, slot, &damage);
@@ -531,7 +556,7 @@ void pci_liveupdate_abandon_absent(struct pci_liveupdate_index *index,
 
 	pr_warn(PCI_LIVEUPDATE_KEY_FMT " is abandoned by %s[%d]; it was not found, or is another device\n",
 		PCI_LIVEUPDATE_KEY_ARGS(key), current->comm, task_pid_nr(current));
-	pci_liveupdate_stop_absent(index, slot, key);
+	pci_liveupdate_stop_absent(index, slot, key, &bus);
 	if (sriov && pci_liveupdate_index_count_vfs(index, key, sriov)) {
 		pci_liveupdate_index_set_flags(slot, PCI_SER_IMPLIED, true);
 		return;
