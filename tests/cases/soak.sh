@@ -22,6 +22,7 @@ SOAK_IMAGES_SIZE=$((32 << 20))
 # soak_test DIR FROM TO ROUNDS SEED: the kernels take turns. Prints tables.
 soak_test() {
 	local dir=$1 from=$2 to=$3 rounds=$4 seed=$5 kernel next status=0
+	local -a judge=()
 
 	kernel=$(build_kernel "$from") || return
 	next=$(build_kernel "$to") || return
@@ -36,7 +37,8 @@ soak_test() {
 		"images=0,$(stat -c %s "$next"),$((SOAK_IMAGES_SIZE / 2)),$(stat -c %s "$kernel")" \
 		vfio.enable_unsafe_noiommu_mode=1 pci-stub.ids=1234:11e8,1b36:0010,1b36:0011 ||
 		status=$?
-	python3 "$ROOT/tests/cases/soak.py" "$dir" "$rounds" || status=1
+	[[ $DEBUG != 1 ]] || judge+=(--debug)
+	python3 "$ROOT/tests/cases/soak.py" "$dir" "$rounds" "${judge[@]}" || status=1
 	((!status)) || printf 'repeat: make soak ROUNDS=%s SEED=%s FROM=%s TO=%s\n' \
 		"$rounds" "$seed" "${from%-*}" "${to%-*}"
 	return "$status"
